@@ -1,0 +1,63 @@
+"""What travels between tasks: a small typed reference to data in a datastore, never the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_mlpipe.errors import CorruptedError
+from airflow_mlpipe.model.data import Kind
+from airflow_mlpipe.model.documents import TAG, check_tag, tag
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputReference:
+    """One published output.
+
+    :param name: the output port that it was published under.
+    :param kind: file or folder.
+    :param digest: digest of the bytes: of the blob for a file, of the tree for a folder.
+    :param identity: what a consumer's fingerprint contains; the same as ``digest`` unless parts are volatile.
+    :param datastore: name of the datastore that holds it; empty for the workspace.
+    :param uri: where the blob or the tree is, for people and for lineage.
+    :param size: bytes of content. :param files: number of files.
+    :param filename: for a file, the name that programs see.
+    :param executable: for a file, whether its owner may execute it.
+    :param fingerprint: of the execution that published it.
+    """
+
+    name: str
+    kind: Kind
+    digest: str
+    identity: str
+    datastore: str
+    uri: str
+    size: int
+    files: int
+    filename: str = ""
+    executable: bool = False
+    fingerprint: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that XCom and records hold."""
+        return tag("reference", _VERSION) | {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, document: object) -> OutputReference:
+        """Read :meth:`to_json` back.
+
+        :raises CorruptedError: when it is none. :raises WorkspaceVersionError: when it is newer.
+        """
+        members = check_tag(document, "reference", _VERSION, where="reference")
+        try:
+            return cls(**{name: members[name] for name in cls.__slots__ if name in members})
+        except TypeError as error:
+            raise CorruptedError(f"not a reference ({error})", where="reference", given=dict(members)) from error
+
+
+def is_reference(value: object) -> bool:
+    """Whether a value from XCom is (the JSON form of) a reference."""
+    return isinstance(value, Mapping) and str(value.get(TAG, "")).startswith("reference/")

@@ -1,0 +1,48 @@
+"""``job.json`` in, ``result.json`` out: the contract between whoever decides and whoever runs.
+
+Nothing secret is in it and nothing large: inputs are references, secrets are names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_mlpipe.model.code import CodeSnapshot
+from airflow_mlpipe.model.reference import OutputReference
+from airflow_mlpipe.model.step import StepSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One attempt of a step.
+
+    :param fingerprint: or, for a step that is uncacheable, a name unique to the attempt.
+    :param secrets: values by name; handed to the compute in memory, written only to files that the step alone reads.
+    :param timeout: seconds the program may run; ``None``: no limit (Airflow's ``execution_timeout`` stands above it).
+    :param grace: seconds between SIGTERM and SIGKILL.
+    """
+
+    step: StepSpec
+    fingerprint: str
+    attempt: str
+    snapshot: CodeSnapshot | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+    grace: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """A finished attempt whose outputs are published (and not yet recorded).
+
+    :param result: the JSON that the program wrote to ``MLPIPE_RESULT``; ``None`` if it wrote none.
+    :param peak_bytes: the most memory that the program's processes used together.
+    """
+
+    outputs: tuple[OutputReference, ...]
+    result: Any = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_bytes: int | None = None
