@@ -1,7 +1,8 @@
 """The port to every object store: what the rest of ``store`` needs of a datastore, and nothing more.
 
 Keys are ``/``-separated, relative to the store's root, never start with ``/`` and never hold ``.`` or ``..`` parts
-(:func:`check_key`), so no key can leave the root.  ``airflow_mlpipe.testing.StoreContract`` is the executable form of this page.
+(:func:`check_key`), so no key can leave the root.  ``airflow_mlpipe.testing.StoreContract`` is the executable form of
+this page.
 """
 
 from __future__ import annotations
@@ -29,13 +30,18 @@ class ObjectInfo:
     version: str | None = None
 
 
+TEMPORARY = ".mlpipe-tmp"
+"""Folder below a store's root for what is only there for a moment: unfinished writes, probes.  Never listed, no key."""
+
+
 def check_key(key: str) -> str:
     """Return ``key`` if it stays below the root.
 
-    :raises PathError: for an empty, absolute or climbing key, or one with NUL, a backslash or an empty part.
+    :raises PathError: for an empty, absolute or climbing key, one with NUL, a backslash or an empty part, or one in
+        :data:`TEMPORARY`.
     """
     parts = key.split("/")
-    if not key or "\x00" in key or "\\" in key or any(p in ("", ".", "..") for p in parts):
+    if "\x00" in key or "\\" in key or any(p in ("", ".", "..") for p in parts) or parts[0] == TEMPORARY:
         raise PathError("not a key below the store's root", where="store", given=key)
     return key
 

@@ -1,0 +1,125 @@
+"""What happens when a datastore does not answer: the same operation again, a few times, then a clear error.
+
+Every remote store sends its operations through a :class:`Guard`, which turns the client's exceptions into this
+package's: no answer becomes :class:`StoreUnavailableError` after several tries, refused credentials become a
+:class:`StoreError` at once, an absent object an :class:`ObjectNotFoundError`.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tenacity
+
+from airflow_mlpipe.errors import MLPipeError, ObjectNotFoundError, StoreError, StoreUnavailableError
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often an operation is tried.
+
+    :param tries: at most, at least 1.
+    :param seconds: no new try begins later than this after the first began.
+    :param first: seconds of the first wait; each next one is about twice as long, with jitter.
+    :param longest: seconds that one wait is at most.
+    """
+
+    tries: int = 5
+    seconds: float = 30.0
+    first: float = 0.25
+    longest: float = 5.0
+
+
+class Fault(enum.Enum):
+    """What a client's exception means."""
+
+    ABSENT = "absent"
+    DENIED = "denied"
+    UNANSWERED = "unanswered"
+    REFUSED = "refused"
+
+
+Classify = Callable[[BaseException], Fault | None]
+"""Tells what an exception means; ``None`` for one that is not the store's."""
+
+
+class Guard:
+    """Runs a store's operations: tries again what may succeed, and translates what does not.
+
+    :param url: of the store, without credentials.
+    :param classify: knows the exceptions of the client. :param credentials: where the credentials come from, in words.
+    """
+
+    def __init__(self, url: str, classify: Classify, credentials: str, policy: RetryPolicy | None = None) -> None:
+        self._url = url
+        self._classify = classify
+        self._credentials = credentials
+        self._policy = policy or RetryPolicy()
+
+    def run(self, operation: str, key: str, step: Callable[[], T]) -> T:
+        """Run ``step``, again if the store does not answer.
+
+        :raises StoreUnavailableError: after the last try. :raises ObjectNotFoundError: :raises StoreError: at once.
+        """
+        policy = self._policy
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda e: self._classify(e) is Fault.UNANSWERED),
+            stop=tenacity.stop_after_attempt(policy.tries) | tenacity.stop_before_delay(policy.seconds),
+            wait=tenacity.wait_exponential_jitter(policy.first, policy.longest, jitter=policy.first),
+            before_sleep=lambda state: self._note(operation, key, state),
+            reraise=True,
+        )
+        tries = 0
+
+        def counted() -> T:
+            nonlocal tries
+            tries += 1
+            return step()
+
+        try:
+            return retrying(counted)
+        except MLPipeError:
+            raise
+        except Exception as error:  # every client has a zoo of its own; what classify does not know goes on as it is
+            fault = self._classify(error)
+            if fault is None:
+                raise
+            raise self._translated(fault, operation, key, tries, error) from error
+
+    def _note(self, operation: str, key: str, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        wait = state.next_action.sleep if state.next_action else 0.0
+        _log.info("%s: %s of %s: no answer (%s), again in %.1f s", self._url, operation, key, brief(error), wait)
+
+    def _translated(self, fault: Fault, operation: str, key: str, tries: int, error: Exception) -> StoreError:
+        if fault is Fault.ABSENT:
+            return ObjectNotFoundError("there is no such object", where=self._url, given=key)
+        if fault is Fault.DENIED:
+            return StoreError(
+                f"access denied to {operation} ({brief(error)})",
+                where=self._url,
+                given=key,
+                fix=f"check the credentials, which come from {self._credentials}, and what they may do",
+            )
+        if fault is Fault.UNANSWERED:
+            return StoreUnavailableError(
+                f"no answer to {operation} after {tries} tries ({brief(error)})",
+                where=self._url,
+                given=key,
+                fix="see that the store runs and can be reached from this machine, then run the task again",
+            )
+        return StoreError(f"the store refused to {operation} ({brief(error)})", where=self._url, given=key)
+
+
+def brief(error: BaseException | None) -> str:
+    """The gist of a client's exception on one line: some print whole responses, request headers included."""
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    return f"{name}: {text[:200]}" if text else name
