@@ -1,0 +1,1 @@
+"""What several test files share: running DAGs in this process, and an embedded Airflow."""
