@@ -23,9 +23,7 @@ class Lease:
     :param lease_seconds: how long after the last heartbeat it runs out; it is renewed three times as often.
     """
 
-    def __init__(
-        self, store: ObjectStore, folder: str, number: int, owner: Producer, *, lease_seconds: float
-    ) -> None:
+    def __init__(self, store: ObjectStore, folder: str, number: int, owner: Producer, *, lease_seconds: float) -> None:
         self.owner = owner
         self._store = store
         self._folder = folder

@@ -48,13 +48,18 @@ class Busy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
-    """The lease that counts: what one LIST tells, and its owner."""
+    """The lease that counts: what one LIST tells of it and of the others that were there, and its owner."""
 
     number: int
     since: float
     beat: float
     lease_seconds: float = 0.0
     owner: Producer | None = None
+    seen: frozenset[tuple[int, float, float]] = frozenset()
+
+    @property
+    def stamp(self) -> tuple[int, float, float]:
+        return self.number, self.since, self.beat
 
     def expires_in(self, now: float) -> float:
         return self.beat + self.lease_seconds - now
@@ -115,12 +120,13 @@ class Leases:
         document = tag("lease", _VERSION) | {"owner": owner.to_json(), "seconds": self.lease_seconds}
         if not self._store.create(f"{folder}/{number}", to_bytes(document)):
             return None
-        lower = sorted(n for n in self._numbers(folder) if n != number)
-        if lower and lower[-1] > number:
-            # Others took over and released while this process slept between looking and creating: theirs counts.
+        others = [other for other in self._numbers(folder).values() if other.number != number]
+        if any(other.number > number or held is None or other.stamp not in held.seen for other in others):
+            # While this process slept between looking and creating, others took it and let it go, or the holder came
+            # back to life.  Whoever else finds the same steps back too, and both look again.
             self._store.delete([f"{folder}/{number}"])
             return None
-        self._store.delete(f"{folder}/{n}{suffix}" for n in lower for suffix in ("", ".beat"))
+        self._store.delete(f"{folder}/{other.number}{suffix}" for other in others for suffix in ("", ".beat"))
         return Lease(self._store, folder, number, owner, lease_seconds=self.lease_seconds)
 
     def _busy(self, held: _Held) -> Busy | None:
@@ -135,7 +141,7 @@ class Leases:
             numbers = self._numbers(folder)
             if not numbers:
                 return None
-            held = numbers[max(numbers)]
+            held = replace(numbers[max(numbers)], seen=frozenset(lease.stamp for lease in numbers.values()))
             try:
                 owner, seconds = _decode(self._store.get(f"{folder}/{held.number}"), folder)
             except ObjectNotFoundError:

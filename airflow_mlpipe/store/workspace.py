@@ -7,11 +7,11 @@ this version knows, and marks a new one.
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from airflow_mlpipe.errors import ConfigurationError, CorruptedError, ObjectNotFoundError
 from airflow_mlpipe.model.documents import parse, tag, to_bytes
 from airflow_mlpipe.store.base import ObjectStore
-from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.keys import Keys
 from airflow_mlpipe.store.layout import FORMAT
 from airflow_mlpipe.store.leases import Leases
@@ -20,8 +20,11 @@ from airflow_mlpipe.store.records import Records
 from airflow_mlpipe.store.runs import Runs
 from airflow_mlpipe.store.usage import Usage
 
+if TYPE_CHECKING:
+    from airflow_mlpipe.store.contents import Contents
+
 VERSION = 1
-"""Format of the layout (:mod:`airflow_mlpipe.store.layout`).  A change that an older version would misread raises it."""
+"""Format of :mod:`airflow_mlpipe.store.layout`.  A change that an older version would misread raises it."""
 
 
 class Workspace:
@@ -125,5 +128,5 @@ class Workspace:
                 f"this is no workspace ({error.what})",
                 where=where,
                 given=data[:80],
-                fix="choose another folder as workspace; or, if you know that no newer version used it, delete this object",
+                fix="choose another folder as workspace, or delete this object if surely no newer version used it",
             ) from error
