@@ -1,0 +1,26 @@
+"""The commands as Airflow wants them: read at every start of ``airflow``, so nothing is imported that it has not."""
+
+from __future__ import annotations
+
+from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+
+from airflow_mlpipe.cli.options import COMMANDS
+
+
+def get_provider_cli_commands() -> list[GroupCommand]:
+    """The group ``airflow mlpipe``: the value of ``cli`` in the provider's description."""
+    subcommands = [
+        ActionCommand(
+            name=command.name,
+            help=command.help,
+            description=command.description,
+            func=lazy_load_command(command.function),
+            args=[Arg(flags=option.flags, **option.settings) for option in command.options],  # type: ignore[no-untyped-call]
+        )
+        for command in COMMANDS
+    ]
+    return [
+        GroupCommand(
+            name="mlpipe", help="Pipelines of steps: what runs, what is reused, and why", subcommands=subcommands
+        )
+    ]

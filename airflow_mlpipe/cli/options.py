@@ -1,0 +1,202 @@
+"""Every command with its options, as plain values: Airflow's parser and argparse are both made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """An argument: its spellings, and what ``ArgumentParser.add_argument`` takes besides."""
+
+    flags: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command.
+
+    :param function: dotted path of what runs it; it takes the parsed arguments.
+    """
+
+    name: str
+    help: str
+    description: str
+    function: str
+    options: tuple[Option, ...]
+
+
+def _option(*flags: str, **settings: Any) -> Option:
+    return Option(flags=flags, settings=settings)
+
+
+def _seconds(factors: Mapping[str, float]) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        number, unit = (text[:-1], text[-1:]) if text[-1:].isalpha() else (text, "s")
+        if unit not in factors or not number.replace(".", "", 1).isdigit():
+            raise ValueError(text)
+        return float(number) * factors[unit]
+
+    parse.__name__ = "time (like 90s, 30m, 24h or 30d)"  # argparse shows it: "invalid time (...) value"
+    return parse
+
+
+TIME = _seconds({"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0})
+
+OUTPUT = _option(
+    "-o", "--output", choices=("table", "json"), default="table", help="table for people, json: one document on stdout"
+)
+DAG = _option("dag_id", metavar="DAG", type=str, help="the DAG's id")
+TASK = _option("task_id", metavar="TASK", type=str, help="the step's task id")
+RUN = _option("run_id", metavar="RUN", type=str, nargs="?", help="the DAG run's id; the step's latest run by default")
+MAP_INDEX = _option("--map-index", metavar="N", type=int, default=-1, help="which instance of a mapped step")
+YES = _option("-y", "--yes", action="store_true", help="do not ask")
+WHAT = _option(
+    "what",
+    metavar="FINGERPRINT | DAG TASK [RUN]",
+    type=str,
+    nargs="+",
+    help="a fingerprint or the start of one, or the step whose result is meant",
+)
+PARAM = _option(
+    "--param",
+    metavar="NAME=VALUE",
+    type=str,
+    action="append",
+    default=[],
+    help="a parameter of the DAG, typed as the DAG declares it; may be given more than once",
+)
+CONF = _option("--conf", metavar="JSON", type=str, default="{}", help="the run's conf, a JSON object")
+REFRESH = _option(
+    "--refresh",
+    metavar="STEP",
+    type=str,
+    action="append",
+    default=[],
+    help="force a step; STEP+: and every step after it; all: everything; may be given more than once",
+)
+
+SUBMIT = Command(
+    name="submit",
+    help="Start a run over the REST API, from any machine, and follow it",
+    description=(
+        "Start a run of a DAG over the REST API. Exit code: 0 the run succeeded (or was started, without --wait), "
+        "1 it failed or the API refused, 2 the request is wrong and nothing was started, 124 it had not ended after "
+        "--timeout, 130 interrupted; in the last two cases the run goes on. Credentials come from --token-file, "
+        "--username with --password-file, or the environment variables MLPIPE_API_URL, MLPIPE_API_TOKEN, "
+        "MLPIPE_API_TOKEN_FILE, MLPIPE_API_USERNAME, MLPIPE_API_PASSWORD and MLPIPE_API_PASSWORD_FILE."
+    ),
+    function="airflow_mlpipe.cli.submit.submit",
+    options=(
+        DAG,
+        PARAM,
+        CONF,
+        REFRESH,
+        _option("--wait", action="store_true", help="wait until the run ends, then show its steps"),
+        _option("--follow", action="store_true", help="wait, and show the steps as they change"),
+        _option(
+            "--timeout", metavar="TIME", type=TIME, help="wait no longer than this (90s, 30m, 24h); the run goes on"
+        ),
+        _option("--attach", metavar="RUN", type=str, help="follow this run instead of starting one"),
+        _option("--unpause", action="store_true", help="unpause the DAG if it is paused"),
+        _option("--url", metavar="URL", type=str, help="the deployment's address, like http://host:8080"),
+        _option("--username", metavar="NAME", type=str, help="log in as this user"),
+        _option("--password-file", metavar="FILE", type=str, help="a file that holds the user's password"),
+        _option("--token-file", metavar="FILE", type=str, help="a file that holds a bearer token"),
+        OUTPUT,
+    ),
+)
+
+COMMANDS = (
+    Command(
+        name="why",
+        help="Say why a step was executed or reused",
+        description="Show a step's decision and its reasons, with what changed before and after.",
+        function="airflow_mlpipe.cli.why.why",
+        options=(DAG, TASK, RUN, MAP_INDEX, OUTPUT),
+    ),
+    Command(
+        name="plan",
+        help="Say what a run would execute now",
+        description="Show which steps a run would execute now, and which depend on a result that is still to come.",
+        function="airflow_mlpipe.cli.plan.plan",
+        options=(DAG, CONF, PARAM, REFRESH, OUTPUT),
+    ),
+    Command(
+        name="ls",
+        help="List the results that can be reused",
+        description="List the workspace's reuse records, the newest first.",
+        function="airflow_mlpipe.cli.listing.ls",
+        options=(
+            _option("--dag", metavar="DAG", type=str, help="only results that this DAG produced"),
+            _option("--task", metavar="TASK", type=str, help="only results that tasks of this id produced"),
+            OUTPUT,
+        ),
+    ),
+    Command(
+        name="show",
+        help="Show a result: outputs, metrics, and what its fingerprint is made of",
+        description="Show a reuse record, where its outputs are, and the parts of its fingerprint.",
+        function="airflow_mlpipe.cli.show.show",
+        options=(WHAT, MAP_INDEX, OUTPUT),
+    ),
+    Command(
+        name="pin",
+        help="Keep a result: gc leaves it",
+        description="Pin a reuse record and its outputs.",
+        function="airflow_mlpipe.cli.pins.pin",
+        options=(WHAT, MAP_INDEX, OUTPUT),
+    ),
+    Command(
+        name="unpin",
+        help="Let gc take a pinned result again",
+        description="Remove the pin of a reuse record.",
+        function="airflow_mlpipe.cli.pins.unpin",
+        options=(WHAT, MAP_INDEX, OUTPUT),
+    ),
+    Command(
+        name="forget",
+        help="Remove reuse records, so that their steps execute again",
+        description="Remove reuse records. Their outputs stay until gc finds that nothing needs them.",
+        function="airflow_mlpipe.cli.forget.forget",
+        options=(
+            _option(
+                "what",
+                metavar="FINGERPRINT | DAG [TASK]",
+                type=str,
+                nargs="+",
+                help="a fingerprint or the start of one, or the DAG (and step) that produced the results",
+            ),
+            YES,
+            OUTPUT,
+        ),
+    ),
+    Command(
+        name="gc",
+        help="Remove what nothing needs from the workspace",
+        description="Remove results that were not used for long, and what crashed attempts left behind.",
+        function="airflow_mlpipe.cli.gc.gc",
+        options=(
+            _option("--dry-run", action="store_true", help="only say what would be removed"),
+            _option(
+                "--older-than",
+                metavar="TIME",
+                type=TIME,
+                help="also remove results that were not used for this long (30d); pinned ones stay",
+            ),
+            _option(
+                "--grace",
+                metavar="TIME",
+                type=TIME,
+                default=86400.0,
+                help="leave what was written within this time (default 24h): a run may still need it",
+            ),
+            YES,
+            OUTPUT,
+        ),
+    ),
+    SUBMIT,
+)
