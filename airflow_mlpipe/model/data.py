@@ -40,6 +40,20 @@ class Datastore:
                 "connection= needs url=", where=f"Datastore({self.name!r})", fix="give both, or only the name"
             )
 
+    @property
+    def spelling(self) -> str:
+        """The datastore in one text, as references name it: the name, or ``name=url`` or ``name=url|connection``."""
+        if self.url is None:
+            return self.name
+        return f"{self.name}={self.url}" + (f"|{self.connection}" if self.connection else "")
+
+    @classmethod
+    def spelled(cls, spelling: str) -> Datastore:
+        """Read :attr:`spelling` back."""
+        name, _, rest = spelling.partition("=")
+        url, _, connection = rest.partition("|")
+        return cls(name, url=url or None, connection=connection or None)
+
 
 def check_relative(path: str, *, where: str) -> str:
     """Return the normal form of a path below a root.

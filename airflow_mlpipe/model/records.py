@@ -55,7 +55,7 @@ class Reason:
     """One difference that made a step execute (or the remark that came with its reuse).
 
     :param code: NEW, CODE, PARAM, INPUT, ENV, COMMAND, OUTPUTS, VERSION, FORCED, EXPIRED, OUTPUT_GONE, UNCACHEABLE,
-        INPUT_CHANGED_DURING_RUN, NEVER; with a reuse: UPSTREAM_RERAN.
+        INPUT_CHANGED_DURING_RUN, NEVER; with a reuse: UPSTREAM_RERAN.  A ``subject`` names one part; texts are at most 80 characters.
     :param subject: the file, parameter, input, variable ... that differs.
     :param old: before, readable and short. :param new: now.
     """

@@ -21,12 +21,13 @@ class OutputReference:
     :param kind: file or folder.
     :param digest: digest of the bytes: of the blob for a file, of the tree for a folder.
     :param identity: what a consumer's fingerprint contains; the same as ``digest`` unless parts are volatile.
-    :param datastore: name of the datastore that holds it; empty for the workspace.
+    :param datastore: the datastore that holds it, as :attr:`Datastore.spelling`; empty for the workspace.
     :param uri: where the blob or the tree is, for people and for lineage.
     :param size: bytes of content. :param files: number of files.
     :param filename: for a file, the name that programs see.
     :param executable: for a file, whether its owner may execute it.
     :param fingerprint: of the execution that published it.
+    :param dag_id, task_id, run_id: the task instance that did, so that a missing object names who made it.
     """
 
     name: str
@@ -40,6 +41,9 @@ class OutputReference:
     filename: str = ""
     executable: bool = False
     fingerprint: str = ""
+    dag_id: str = ""
+    task_id: str = ""
+    run_id: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The form that XCom and records hold."""
@@ -56,6 +60,16 @@ class OutputReference:
             return cls(**{name: members[name] for name in cls.__slots__ if name in members})
         except TypeError as error:
             raise CorruptedError(f"not a reference ({error})", where="reference", given=dict(members)) from error
+
+
+def absent(name: str) -> dict[str, str]:
+    """What XCom carries for an optional output that was not written."""
+    return tag("absent", 1) | {"name": name}
+
+
+def is_absent(value: object) -> bool:
+    """Whether a value from XCom says that an optional output was not written."""
+    return isinstance(value, Mapping) and str(value.get(TAG, "")).startswith("absent/")
 
 
 def is_reference(value: object) -> bool:

@@ -1,0 +1,175 @@
+"""One task instance on its journey: the state that ``pre_execute`` makes and ``execute`` goes on with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlpipe.errors import InputChangedError, UncacheableError
+from airflow_mlpipe.fingerprint.code import read_code
+from airflow_mlpipe.fingerprint.environment import environment_identity
+from airflow_mlpipe.fingerprint.identity import ContentIdentity
+from airflow_mlpipe.fingerprint.key import KeyDocument, build_key
+from airflow_mlpipe.hooks.workspace import Stores
+from airflow_mlpipe.model.code import CodeSnapshot
+from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
+from airflow_mlpipe.model.reference import OutputReference
+from airflow_mlpipe.operators.decide import Decision, Question, decide
+from airflow_mlpipe.operators.force import forced_by
+from airflow_mlpipe.operators.spec import Resolved, producer_of
+from airflow_mlpipe.runtime.inputs import identify_input
+from airflow_mlpipe.runtime.job import Job, JobResult
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprinted:
+    """A step with all that its fingerprint is made of.
+
+    :param key: ``None`` when something has no canonical form; ``uncacheable`` then says what.
+    """
+
+    resolved: Resolved
+    snapshot: CodeSnapshot | None
+    inputs: Mapping[str, ContentIdentity]
+    environment: Mapping[str, Any]
+    key: KeyDocument | None
+    uncacheable: Reason | None = None
+
+
+def fingerprint(resolved: Resolved, stores: Stores) -> Fingerprinted:
+    """Look at code, inputs and environment, and make the key.
+
+    :raises InputError: for an input that is missing or cannot be read.
+    """
+    spec, cache = resolved.spec, stores.settings.cache
+    snapshot = read_code(spec.code, cache_dir=cache) if spec.code else None
+    inputs = {p.name: identify_input(p, stores) for p in (*spec.inputs, *spec.resource_inputs)}
+    environment = identify_environment(resolved, snapshot, stores)
+    hashed = replace(spec, command=resolved.hashed, parameters=resolved.hashed_parameters)
+    key, uncacheable = None, None
+    try:
+        key = build_key(
+            hashed,
+            snapshot=snapshot,
+            inputs=inputs,
+            environment=environment,
+            salt=stores.settings.salt,
+            templated_params=resolved.run_params,
+        )
+        _ = key.fingerprint
+    except UncacheableError as error:
+        key, uncacheable = None, Reason(code="UNCACHEABLE", subject=error.path, new=error.type_name)
+    return Fingerprinted(
+        resolved=resolved, snapshot=snapshot, inputs=inputs, environment=environment, key=key, uncacheable=uncacheable
+    )
+
+
+def identify_environment(resolved: Resolved, snapshot: CodeSnapshot | None, stores: Stores) -> Mapping[str, Any]:
+    """The environment's part of the key."""
+    return environment_identity(
+        resolved.spec.environment,
+        root="",
+        imports=snapshot.imports if snapshot else frozenset(),
+        worker_variables=os.environ,
+        cache_dir=stores.settings.cache,
+    )
+
+
+def ask(step: Fingerprinted, context: Context, stores: Stores) -> Decision:
+    """Reuse, execute, or wait?"""
+    task, who = context["task"], producer_of(context)
+    forced = forced_by(
+        context["dag_run"].conf,
+        who.task_id,
+        upstream=task.get_flat_relative_ids(upstream=True),
+        all_tasks=context["dag"].task_ids,
+    )
+    spec = step.resolved.spec
+    return decide(
+        stores.workspace,
+        Question(
+            step=who,
+            key=step.key,
+            reuse=spec.reuse,
+            forced=forced,
+            uncacheable=step.uncacheable,
+            reran=tuple(p.name for p in spec.inputs if any(r.run_id == who.run_id for r in p.references)),
+            gone=lambda output: is_gone(output, stores),
+        ),
+    )
+
+
+def is_gone(output: OutputReference, stores: Stores) -> bool:
+    """Whether an output is missing from its datastore, or is not what was recorded."""
+    return bool(stores.contents(output.datastore).missing(output.digest, output.kind))
+
+
+def recheck(step: Fingerprinted, stores: Stores) -> None:
+    """The inputs and the environment are still what the fingerprint says.
+
+    :raises InputChangedError: naming the input that changed while the step ran.
+    """
+    spec = step.resolved.spec
+    for port in (*spec.inputs, *spec.resource_inputs):
+        if port.data is None or port.data.version is not None:
+            continue
+        before, now = step.inputs[port.name], identify_input(port, stores)
+        if before.deciding != now.deciding:
+            raise InputChangedError(
+                "the input changed while the step ran; its result is not published",
+                where=f"{spec.label}: input {port.name!r}",
+                given=f"{before.digest} before, {now.digest} after",
+                fix="run the step again when nobody writes its input",
+            )
+    if identify_environment(step.resolved, step.snapshot, stores) != step.environment:
+        raise InputChangedError("the environment changed while the step ran; its result is not published", where=spec.label)
+
+
+def job_of(step: Fingerprinted, who: Producer, *, recorded: bool, secrets: Mapping[str, str]) -> Job:
+    """What the compute is given.
+
+    :param recorded: whether the result will be recorded for reuse; if not, the attempt gets a name of its own, and its
+        record keeps the outputs from gc without ever being found.
+    """
+    attempt = hashlib.sha256(f"{who}\0{who.try_number}\0{time.time_ns()}".encode()).hexdigest()
+    name = step.key.fingerprint if recorded and step.key else f"mlp1:{attempt}"
+    return Job(step=step.resolved.spec, fingerprint=name, attempt=attempt[:16], snapshot=step.snapshot, secrets=secrets)
+
+
+def record_of(job: Job, who: Producer, result: JobResult, started: float) -> ReuseRecord:
+    """The result as it is remembered."""
+    outputs = tuple(
+        replace(o, fingerprint=job.fingerprint, dag_id=who.dag_id, task_id=who.task_id, run_id=who.run_id)
+        for o in result.outputs
+    )
+    return ReuseRecord(
+        fingerprint=job.fingerprint,
+        producer=who,
+        outputs=outputs,
+        xcoms={} if result.result is None else {"return_value": result.result},
+        metrics=result.metrics,
+        started=started,
+        seconds=result.seconds,
+    )
+
+
+def run_of_reuse(who: Producer, record: ReuseRecord, remarks: tuple[Reason, ...], previous: StepRun | None) -> StepRun:
+    """What is remembered of a step that was reused."""
+    return StepRun(
+        step=who,
+        fingerprint=record.fingerprint,
+        decision="reused",
+        reasons=remarks,
+        origin=record.producer,
+        saved=record.seconds,
+        started=time.time(),
+        previous=previous.fingerprint if previous else None,
+        outputs=record.outputs,
+    )

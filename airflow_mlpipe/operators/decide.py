@@ -1,0 +1,127 @@
+"""Reuse, execute, or wait: the one decision, for our steps and for any operator with the hook.
+
+Made in the worker before any work is started, from the key of the step and what the workspace remembers.  It always
+says why: a :class:`Reused` carries remarks, an :class:`Execute` carries reasons, a :class:`Wait` whom it waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_mlpipe.fingerprint.key import KeyDocument
+from airflow_mlpipe.fingerprint.reasons import explain
+from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
+from airflow_mlpipe.model.reference import OutputReference
+from airflow_mlpipe.model.reuse import Reuse
+
+if TYPE_CHECKING:
+    from airflow_mlpipe.store.leases import Busy, Lease
+    from airflow_mlpipe.store.workspace import Workspace
+
+Gone = Callable[[OutputReference], bool]
+"""Whether an output of a record is missing from its datastore, or not what was recorded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """All that a decision depends on.
+
+    :param key: ``None`` when the step is uncacheable; then ``uncacheable`` says why.
+    :param forced: what forces it to execute, if anything does.
+    :param reran: names of inputs that were executed anew in this very run (they had the same bytes if this is a hit).
+    :param gone: checks one output of a record.
+    """
+
+    step: Producer
+    key: KeyDocument | None
+    reuse: Reuse
+    gone: Gone
+    forced: str | None = None
+    uncacheable: Reason | None = None
+    reran: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reused:
+    """A recorded result stands for this step."""
+
+    record: ReuseRecord
+    remarks: tuple[Reason, ...] = ()
+    previous: StepRun | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execute:
+    """The step must execute.
+
+    :param lease: held until the result is recorded; ``None`` when nothing will be recorded.
+    :param replace: whether its result replaces a recorded one.
+    """
+
+    reasons: tuple[Reason, ...]
+    lease: Lease | None = None
+    replace: bool = False
+    previous: StepRun | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Another task instance executes the same fingerprint right now."""
+
+    busy: Busy
+
+
+Decision = Reused | Execute | Wait
+
+
+def decide(workspace: Workspace, question: Question) -> Decision:
+    """Make the decision; an :class:`Execute` with a fingerprint holds the lease when this returns."""
+    step, key = question.step, question.key
+    previous = workspace.runs.last(step.dag_id, step.task_id, step.map_index)
+    if key is None:
+        reasons = (question.uncacheable,) if question.uncacheable else ()
+        return Execute(reasons=reasons, previous=previous)
+    if question.reuse.policy == "never":
+        return Execute(reasons=(Reason(code="NEVER", new="Reuse(policy='never')"),), previous=previous)
+    found = _look_up(workspace, question, previous)
+    if isinstance(found, Reused):
+        return found
+    lease = workspace.leases.acquire(key.fingerprint, step)
+    if not hasattr(lease, "release"):
+        return Wait(busy=lease)
+    again = _look_up(workspace, question, previous)  # the owner before us may have recorded it meanwhile
+    if isinstance(again, Reused):
+        lease.release()
+        return again
+    return Execute(reasons=again.reasons, lease=lease, replace=again.replace, previous=previous)
+
+
+def _look_up(workspace: Workspace, question: Question, previous: StepRun | None) -> Reused | Execute:
+    key = question.key
+    assert key is not None
+    if question.forced is not None or question.reuse.policy == "refresh":
+        by = question.forced if question.forced is not None else "Reuse(policy='refresh')"
+        return Execute(reasons=(Reason(code="FORCED", new=f"by {by}"),), replace=True)
+    record = workspace.records.get(key.fingerprint)
+    if record is None:
+        return Execute(reasons=_why_new(workspace, key, previous))
+    limit = question.reuse.max_age
+    if limit is not None and (age := workspace.records.age(key.fingerprint)) is not None and age > limit.total_seconds():
+        old, new = f"{age / 3600:.1f} h", f"max_age {limit.total_seconds() / 3600:.1f} h"
+        return Execute(reasons=(Reason(code="EXPIRED", old=old, new=new),), replace=True)
+    if lost := [o.name for o in record.outputs if question.gone(o)]:
+        return Execute(reasons=tuple(Reason(code="OUTPUT_GONE", subject=n) for n in lost), replace=True)
+    remarks = tuple(Reason(code="UPSTREAM_RERAN", subject=n, new="same bytes") for n in question.reran)
+    return Reused(record=record, remarks=remarks, previous=previous)
+
+
+def _why_new(workspace: Workspace, key: KeyDocument, previous: StepRun | None) -> tuple[Reason, ...]:
+    if previous is None or previous.fingerprint is None:
+        return explain(None, key)
+    document = workspace.keys.get(previous.fingerprint)
+    if document is None:
+        return (Reason(code="NEW", new="the key of the last execution is not kept any more"),)
+    reasons = explain(KeyDocument.from_json(document), key)
+    return reasons or (Reason(code="NEW", new="nothing changed, and no result is recorded"),)

@@ -1,0 +1,121 @@
+"""Edges from data: who produces a PipelineData, and which steps wait to know.
+
+Steps may be written in any order.  A registry per DAG (kept beside it, not in it: Airflow serialises what is in it)
+remembers each output's producer and the inputs whose producer has not been seen; the last step checks, when Airflow
+has the whole DAG, that nobody still waits.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlpipe.errors import DefinitionError
+from airflow_mlpipe.model.data import PipelineData
+from airflow_mlpipe.operators.ports import Port
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+    from airflow.sdk.definitions._internal.abstractoperator import AbstractOperator
+
+_registry: dict[int, DataEdges] = {}
+_OUTPUTS = "mlpipe_output_names"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    consumer: AbstractOperator
+    port: Port
+    index: int | None
+    data: PipelineData
+
+
+@dataclass(slots=True)
+class DataEdges:
+    """The data edges of one DAG."""
+
+    producers: dict[int, tuple[PipelineData, AbstractOperator]] = field(default_factory=dict)
+    waiting: list[_Waiting] = field(default_factory=list)
+
+    def produce(self, step: AbstractOperator, outputs: Iterable[PipelineData]) -> None:
+        """Register the outputs of a step, and connect those that waited for them.
+
+        :raises DefinitionError: when another step has declared one of them.
+        """
+        outputs = tuple(outputs)
+        for data in outputs:
+            _, other = self.producers.get(id(data), (data, None))
+            if other is not None and other.task_id != step.task_id:
+                raise DefinitionError(
+                    f"output {data.name!r} is declared by two steps, {other.task_id!r} and {step.task_id!r}",
+                    where=f"step {step.task_id!r}",
+                    fix=f"give one of them an output of its own, PipelineData({data.name!r})",
+                )
+            self.producers[id(data)] = (data, step)
+        names = frozenset(o.name for o in outputs)
+        object.__setattr__(step, _OUTPUTS, names)
+        ready = [w for w in self.waiting if id(w.data) in self.producers]
+        self.waiting = [w for w in self.waiting if id(w.data) not in self.producers]
+        for waiter in ready:
+            self._connect(waiter)
+
+    def consume(self, step: AbstractOperator, pending: Iterable[tuple[Port, int | None, PipelineData]]) -> None:
+        """Register inputs of a step; those whose producer is known are connected at once."""
+        for port, index, data in pending:
+            waiter = _Waiting(step, port, index, data)
+            if id(data) in self.producers:
+                self._connect(waiter)
+            else:
+                self.waiting.append(waiter)
+
+    def _connect(self, waiter: _Waiting) -> None:
+        from airflow.sdk import XComArg
+
+        data, producer = self.producers[id(waiter.data)]
+        consumer = waiter.consumer
+        upstream = producer.get_flat_relative_ids(upstream=True)
+        if producer is consumer or consumer.task_id in upstream:
+            raise DefinitionError(
+                f"input {data.name!r} makes a cycle: {producer.task_id!r}, which produces it, depends on {consumer.task_id!r}",
+                where=f"step {consumer.task_id!r}",
+                fix="break the circle: let one of the two steps read other data",
+            )
+        source: Any = XComArg(producer, key=data.name)
+        if waiter.index is None:
+            waiter.port["from"] = source
+        else:
+            waiter.port["from"][waiter.index] = source
+        if producer.task_id not in consumer.upstream_task_ids:
+            consumer.set_upstream(producer)
+
+    def check(self) -> None:
+        """Nobody may still wait.  :raises DefinitionError: naming the step, the input and the fix."""
+        for waiter in self.waiting:
+            known = sorted(f"{d.name} of {s.task_id}" for d, s in self.producers.values())
+            raise DefinitionError(
+                f"no step of this DAG produces the input {waiter.data.name!r}",
+                where=f"step {waiter.consumer.task_id!r}",
+                valid=known or "no step of this DAG declares an output",
+                fix="declare it in outputs=[...] of the step that writes it (the same PipelineData object)",
+            )
+
+
+def edges_of(dag: DAG | None, *, where: str) -> DataEdges:
+    """The registry of a DAG.  :raises DefinitionError: for a step outside of any DAG."""
+    if dag is None:
+        raise DefinitionError(
+            "the step belongs to no DAG", where=where, fix="create it inside `with DAG(...)` or an @dag function, or pass dag="
+        )
+    key = id(dag)
+    if key not in _registry:
+        _registry[key] = DataEdges()
+        weakref.finalize(dag, _registry.pop, key, None)
+    return _registry[key]
+
+
+def output_names(step: object) -> frozenset[str]:
+    """Names of the declared outputs of a step of ours; empty for any other operator."""
+    names: frozenset[str] = getattr(step, _OUTPUTS, frozenset())
+    return names

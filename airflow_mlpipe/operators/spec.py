@@ -1,0 +1,245 @@
+"""From a rendered operator to a StepSpec: the last point where Airflow's context is looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlpipe.errors import DefinitionError, InputError
+from airflow_mlpipe.model.environment import Environment
+from airflow_mlpipe.model.records import Producer
+from airflow_mlpipe.model.reference import OutputReference, is_absent, is_reference
+from airflow_mlpipe.model.step import Argument, CodeSpec, InputPath, InputPort, OutputPath, OutputPort, StepSpec, Text
+from airflow_mlpipe.operators.definition import source_root
+from airflow_mlpipe.operators.ports import data_from_plain
+from airflow_mlpipe.operators.templates import reads, reads_all
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_mlpipe.operators.base import StepOperator
+
+SECRET_TEXT = "***"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A step as it stands in one run.
+
+    :param spec: what is hashed and what runs.
+    :param hashed: the arguments as the key sees them: ignored parameters left out, secrets by their template.
+    :param run_params: typed values of the run parameters that templates read.
+    """
+
+    spec: StepSpec
+    hashed: tuple[Argument, ...]
+    hashed_parameters: Mapping[str, Any]
+    run_params: Mapping[str, Any]
+
+
+def producer_of(context: Context) -> Producer:
+    """The task instance of a context."""
+    ti = context["ti"]
+    return Producer(
+        dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index if ti.map_index is not None else -1, try_number=ti.try_number
+    )
+
+
+def resolve(step: StepOperator, context: Context) -> Resolved:
+    """Make the spec of a rendered step.
+
+    :raises DefinitionError: for what only shows after rendering (a port that no input fills).
+    """
+    who = producer_of(context)
+    where = f"step {who.task_id!r}"
+    run = dict(context["params"])
+    ports = tuple(_input(p, where) for p in _port_list(step.inputs, where))
+    command = tuple(_argument(v, t, where) for v, t in _pairs(step.arguments, step.raw_arguments))
+    ports += _references_in(step.arguments, ports)
+    ignored = frozenset(step.reuse.ignore)
+    templates = [*_texts(step.raw_arguments), *_texts((step.raw_parameters or {}).values())]
+    names = reads_all(templates).params
+    parameters = {n: _typed(v, t, run) for n, v, t in _parameter_pairs(step)}
+    spec = StepSpec(
+        label=str(who),
+        kind=step.kind,
+        code=_code(step, context),
+        command=command,
+        parameters=parameters,
+        inputs=tuple(p for p in ports if p.references or p.data),
+        resource_inputs=tuple(_input(p, where) for p in _port_list(step.resource_inputs, where)),
+        outputs=tuple(OutputPort(data=o, destination=_destination(o.path, who)) for o in step.output_data),
+        environment=step.environment or Environment(),
+        secrets=step.secrets or {},
+        compute_target=step.compute_target,
+        resources=step.resources,
+        reuse=step.reuse,
+        sorted_listings=step.sorted_listings,
+    )
+    _check_ports(spec, {p.name for p in ports}, where)
+    return Resolved(
+        spec=spec,
+        hashed=tuple(_hashed(a, ignored, run) for a in command),
+        hashed_parameters={
+            n: _hashed_value(t, parameters[n], ignored, run) for n, _, t in _parameter_pairs(step) if n not in ignored
+        },
+        run_params={n: run[n] for n in sorted(run if names is None else names) if n in run and n not in ignored},
+    )
+
+
+def _port_list(given: Any, where: str) -> list[Mapping[str, Any]]:
+    """Ports as the constructor left them, or what an ``expand(inputs=...)`` resolved to."""
+    if given is None:
+        return []
+    if is_reference(given):
+        return [{"name": given["name"], "from": given}]
+    if isinstance(given, Mapping):
+        return [{"name": name, "from": value} for name, value in given.items()]
+    ports = []
+    for one in given:
+        ports.append({"name": one["name"], "from": one} if is_reference(one) or is_absent(one) else one)
+    return ports
+
+
+def _input(port: Mapping[str, Any], where: str) -> InputPort:
+    name = port["name"]
+    if "data" in port:
+        return InputPort(name=name, data=data_from_plain(name, port["data"]))
+    source = port.get("from")
+    at = f"{where}: input {name!r}"
+    if is_reference(source):
+        return InputPort(name=name, references=(OutputReference.from_json(source),))
+    if source is None or is_absent(source):
+        return InputPort(name=name)
+    if isinstance(source, (str, bytes, Mapping)) or not isinstance(source, Iterable):
+        raise InputError("upstream pushed no reference to data", where=at, given=source, fix="map over the step's output")
+    references = []
+    for item in _flat(source):
+        if is_reference(item):
+            references.append(OutputReference.from_json(item))
+        elif item is not None and not is_absent(item):
+            raise InputError("upstream pushed no reference to data", where=at, given=item)
+    return InputPort(name=name, references=tuple(references), many=True)
+
+
+def _flat(source: Iterable[Any]) -> Iterable[Any]:
+    """A list of outputs may itself hold the outputs of a mapped step."""
+    for item in source:
+        if item is None or isinstance(item, Mapping) or not isinstance(item, Iterable) or isinstance(item, (str, bytes)):
+            yield item
+        else:
+            yield from _flat(item)
+
+
+def _references_in(arguments: Any, ports: tuple[InputPort, ...]) -> tuple[InputPort, ...]:
+    """References that came in through the values of ``expand(arguments=...)`` are inputs, too."""
+    names = {p.name for p in ports}
+    found: dict[str, InputPort] = {}
+    for value in arguments:
+        if is_reference(value) and value["name"] not in names:
+            found.setdefault(value["name"], InputPort(name=value["name"], references=(OutputReference.from_json(value),)))
+    return tuple(found.values())
+
+
+def _pairs(values: Any, templates: Any) -> list[tuple[Any, Any]]:
+    """Rendered arguments next to what was written; the same list when it only became known at run time."""
+    values = list(values or [])
+    written = list(templates) if isinstance(templates, (list, tuple)) and len(templates) == len(values) else values
+    return list(zip(values, written, strict=True))
+
+
+def _argument(value: Any, template: Any, where: str) -> Argument:
+    if isinstance(value, Mapping) and "input" in value:
+        return InputPath(value["input"])
+    if isinstance(value, Mapping) and "output" in value:
+        return OutputPath(value["output"])
+    if is_reference(value):
+        return InputPath(value["name"])
+    if isinstance(value, (str, int, float)):
+        return Text(template if isinstance(template, str) else str(value), value)
+    raise DefinitionError(
+        "not an argument after rendering", where=f"{where}: arguments", given=value, valid="text, a number, a bool, or data"
+    )
+
+
+def _parameter_pairs(step: StepOperator) -> list[tuple[str, Any, Any]]:
+    raw = step.raw_parameters if isinstance(step.raw_parameters, Mapping) else {}
+    return [(name, value, raw.get(name, value)) for name, value in (step.parameters or {}).items()]
+
+
+def _typed(value: Any, template: Any, run: Mapping[str, Any]) -> Any:
+    """``"{{ params.lr }}"`` alone keeps the parameter's own type instead of its text."""
+    text = template.strip() if isinstance(template, str) else ""
+    names = reads(text).params
+    if names and len(names) == 1 and not reads(text).others:
+        (name,) = names
+        if text.replace(" ", "") in (f"{{{{params.{name}}}}}", f"{{{{params['{name}']}}}}", f'{{{{params["{name}"]}}}}'):
+            return run.get(name, value)
+    return value
+
+
+def _hashed(argument: Argument, ignored: frozenset[str], run: Mapping[str, Any]) -> Argument:
+    if not isinstance(argument, Text):
+        return argument
+    return Text(argument.template, _hashed_value(argument.template, argument.value, ignored, run))
+
+
+def _hashed_value(template: Any, value: Any, ignored: frozenset[str], run: Mapping[str, Any]) -> Any:
+    """What of a rendered value the key holds.
+
+    The value - unless it holds a secret (then the template stands for it: the reference, never the value), or an
+    ignored parameter (then the template does; what else it reads counts through the typed run parameters).
+    """
+    if not isinstance(template, str):
+        return value
+    read = reads(template)
+    if read.secret or _is_masked(value):
+        return f"secret:{template if read.secret else SECRET_TEXT}"
+    names = frozenset(run) if read.params is None else read.params
+    if names & ignored and not read.others:
+        return f"template:{template}"
+    return value
+
+
+def _is_masked(value: Any) -> bool:
+    """Whether Airflow's secrets masker would hide (part of) a value in the log."""
+    if not isinstance(value, str):
+        return False
+    from airflow.sdk.log import redact
+
+    return bool(redact(value) != value)
+
+
+def _texts(values: Any) -> list[str]:
+    return [v for v in values or [] if isinstance(v, str)] if not isinstance(values, str) else [values]
+
+
+def _code(step: StepOperator, context: Context) -> CodeSpec | None:
+    if step.source_directory is None:
+        return None
+    root = source_root(step.source_directory, context["dag"].fileloc)
+    if not os.path.isdir(root):
+        raise DefinitionError("the source folder does not exist", where=f"step {step.task_id!r}", given=root)
+    return CodeSpec(root=root, entry=step.script_name, mode=step.code, include=tuple(step.include))
+
+
+def _destination(path: str | None, who: Producer) -> str | None:
+    if path is None:
+        return None
+    values = {"dag": who.dag_id, "run": who.run_id, "task": who.task_id, "map": max(who.map_index, 0)}
+    return path.format(**{k: str(v).replace("/", "_") for k, v in values.items()})
+
+
+def _check_ports(spec: StepSpec, inputs: set[str], where: str) -> None:
+    outputs = {o.name for o in spec.outputs}
+    for argument in spec.command:
+        if isinstance(argument, InputPath) and argument.name not in inputs:
+            raise DefinitionError(
+                "an argument names an input that the step does not have", where=where, given=argument.name, valid=sorted(inputs)
+            )
+        if isinstance(argument, OutputPath) and argument.name not in outputs:
+            raise DefinitionError(
+                "an argument names an output that the step does not have", where=where, given=argument.name, valid=sorted(outputs)
+            )

@@ -1,0 +1,72 @@
+"""Which run parameters a template reads, found by looking at it, so that a changed one can be named as the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import jinja2
+from jinja2 import meta, nodes
+
+_ENVIRONMENT = jinja2.Environment()  # noqa: S701 - it only parses, nothing is rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a template reads.
+
+    :param params: names below ``params``; ``None`` when it takes ``params`` as a whole.
+    :param others: other names from the context (``ds``, ``run_id``, ``dag_run``).
+    :param secret: whether it reads ``conn`` or ``var``, whose values may be secrets.
+    """
+
+    params: frozenset[str] | None = frozenset()
+    others: frozenset[str] = frozenset()
+
+    @property
+    def secret(self) -> bool:
+        """Whether connections or variables are read."""
+        return bool(self.others & {"conn", "var"})
+
+
+NOTHING = Reads()
+
+
+@lru_cache(maxsize=4096)
+def reads(template: str) -> Reads:
+    """Look at one template; text without a template reads nothing.
+
+    A syntax error counts as no template: Airflow will say so when it renders it.
+    """
+    if "{{" not in template and "{%" not in template:
+        return NOTHING
+    try:
+        tree = _ENVIRONMENT.parse(template)
+    except jinja2.TemplateSyntaxError:
+        return NOTHING
+    names: set[str] = set()
+    accounted = 0
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        if isinstance(node.node, nodes.Name) and node.node.name == "params":
+            if isinstance(node, nodes.Getattr):
+                names.add(node.attr)
+                accounted += 1
+            elif isinstance(node.arg, nodes.Const):
+                names.add(str(node.arg.value))
+                accounted += 1
+    whole = sum(1 for n in tree.find_all(nodes.Name) if n.name == "params") > accounted
+    others = frozenset(meta.find_undeclared_variables(tree)) - {"params"}
+    return Reads(None if whole else frozenset(names), others)
+
+
+def reads_all(templates: Iterable[object]) -> Reads:
+    """What several values read together; values that are not text read nothing."""
+    params: frozenset[str] | None = frozenset()
+    others: frozenset[str] = frozenset()
+    for value in templates:
+        if isinstance(value, str):
+            one = reads(value)
+            params = None if params is None or one.params is None else params | one.params
+            others |= one.others
+    return Reads(params, others)

@@ -1,0 +1,76 @@
+"""What a task leaves in XCom: references, its return value, and a summary of what happened and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlpipe.model.records import ReuseRecord, StepRun
+from airflow_mlpipe.model.reference import absent
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+SUMMARY = "mlpipe"
+"""XCom key of the summary; the UI, the REST API and ``airflow mlpipe submit`` read it."""
+
+
+def summary(run: StepRun) -> dict[str, Any]:
+    """What everybody who asks is told of a step run; small and without a secret."""
+    return {
+        "decision": run.decision,
+        "reasons": [str(r) for r in run.reasons][:20],
+        "seconds": round(run.seconds, 3),
+        "saved": round(run.saved, 3),
+        "fingerprint": run.fingerprint,
+        "origin": str(run.origin) if run.origin else None,
+    }
+
+
+def push_summary(context: Context, run: StepRun) -> None:
+    """Push :func:`summary`."""
+    context["ti"].xcom_push(key=SUMMARY, value=summary(run))
+
+
+def push_outputs(context: Context, record: ReuseRecord, names: tuple[str, ...]) -> None:
+    """Push a reference for each declared output; for an optional one that was not written, that it is absent."""
+    for name in names:
+        reference = record.output(name)
+        context["ti"].xcom_push(key=name, value=reference.to_json() if reference else absent(name))
+
+
+def return_value(record: ReuseRecord) -> Any:
+    """What the task returns: the JSON that its program wrote, else its references by name."""
+    if "return_value" in record.xcoms:
+        return record.xcoms["return_value"]
+    return {o.name: o.to_json() for o in record.outputs} or None
+
+
+def push_return_value(context: Context, value: Any) -> None:
+    """Push what ``execute`` would have returned, for a task that ends without it.
+
+    Follows Airflow's own rules for a returned value (``_push_xcom_if_needed`` in
+    ``airflow/sdk/execution_time/task_runner.py``): a mapped task downstream needs the length beside the value, and
+    ``multiple_outputs`` a key for each member.
+    """
+    from airflow.sdk.execution_time.xcom import XCom
+
+    ti = context["ti"]
+    task = context["task"]
+    if not task.do_xcom_push or value is None:
+        return
+    is_mapped = ti.map_index is not None and ti.map_index >= 0
+    length = len(value) if not is_mapped and next(task.iter_mapped_dependants(), None) is not None else None
+    if task.multiple_outputs and isinstance(value, Mapping):
+        for key, member in value.items():
+            ti.xcom_push(key=key, value=member)
+    XCom.set(
+        key="return_value",
+        value=value,
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+        dag_result=getattr(task, "returns_dag_result", False),
+        _mapped_length=length,
+    )
