@@ -168,6 +168,10 @@ class TimedOutError(ProgramFailedError):
     """The program ran past its time and was ended."""
 
 
+class StepCancelledError(ProgramFailedError, Terminal):
+    """The program was ended because its task was (marked failed or cleared while it ran, or the worker shut down)."""
+
+
 class OutputMissingError(StepError):
     """The program ended with exit code 0 and did not write an output that it declared."""
 
