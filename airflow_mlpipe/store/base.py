@@ -47,7 +47,8 @@ def check_key(key: str) -> str:
 
 
 Tap = Callable[[memoryview], object]
-"""Sees the bytes of a transfer as they pass, in order: hashing happens while bytes move."""
+"""Sees the bytes of a transfer as they pass, in order, and at the end, before anything becomes visible, once an empty
+view: hashing happens while bytes move, and an error that it raises, then at the latest, undoes the transfer."""
 
 
 class ObjectStore(Protocol):

@@ -18,17 +18,18 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
 from urllib.parse import quote
 
-from airflow_mlpipe.errors import ObjectNotFoundError, StoreError
+from airflow_mlpipe.errors import ObjectNotFoundError
 from airflow_mlpipe.store.base import TEMPORARY, ObjectInfo, Tap, check_key
 from airflow_mlpipe.store.copying import copy_file
+from airflow_mlpipe.store.oserrors import os_errors
 
 _CHUNK = 1 << 20
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READS = frozenset({"get", "head", "download", "copy", "touch"})
 
 
@@ -216,31 +217,8 @@ class LocalObjectStore:
                 _write_all(writer, memoryview(data))
             yield path
 
-    @contextlib.contextmanager
-    def _errors(self, operation: str, path: Path, *, missing_ok: bool = False) -> Iterator[None]:
-        """The operating system's errors as the store's."""
-        try:
-            yield
-        except OSError as error:
-            if isinstance(error, FileNotFoundError | NotADirectoryError):
-                if missing_ok:
-                    return
-                if operation in _READS:
-                    raise ObjectNotFoundError("there is no such object", where=self.url, given=str(path)) from error
-            raise _translated(error, operation, path, self.url) from error
-
-
-def _translated(error: OSError, operation: str, path: Path, url: str) -> StoreError:
-    what, fix = f"cannot {operation}: {error.strerror or error}", None
-    if error.errno in _FULL:
-        what = f"cannot {operation}: the disk is full"
-        fix = "free some space (airflow mlpipe gc removes what no result needs) and run the task again"
-    elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        what = f"not allowed to {operation}"
-        fix = "give the user that runs the worker the right to read and write this folder"
-    elif isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError):
-        what = f"cannot {operation}: a file and a folder would have one name ({error.strerror})"
-    return StoreError(what, where=url, given=str(path), fix=fix)
+    def _errors(self, operation: str, path: Path, *, missing_ok: bool = False) -> AbstractContextManager[None]:
+        return os_errors(self.url, operation, path, absent=operation in _READS, missing_ok=missing_ok)
 
 
 def _info(key: str, status: os.stat_result) -> ObjectInfo:
@@ -277,6 +255,7 @@ def _pump(reader: FileIO, writer: FileIO, tap: Tap) -> None:
     while size := reader.readinto(buffer):
         tap(buffer[:size])
         _write_all(writer, buffer[:size])
+    tap(memoryview(b""))
 
 
 def _write_all(writer: FileIO, data: memoryview) -> None:

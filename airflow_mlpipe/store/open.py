@@ -17,7 +17,7 @@ from airflow_mlpipe.errors import ConfigurationError, PathError
 from airflow_mlpipe.store.base import ObjectStore, check_key
 from airflow_mlpipe.store.config import StoreConfig
 from airflow_mlpipe.store.local import LocalObjectStore
-from airflow_mlpipe.store.options import AZURE_SCHEMES, check_options
+from airflow_mlpipe.store.options import AZURE_SCHEMES, azure_options, check_options, for_fsspec
 from airflow_mlpipe.store.retry import RetryPolicy
 
 
@@ -44,10 +44,28 @@ def open_store(config: StoreConfig, *, retry: RetryPolicy | None = None) -> Obje
                 from airflow_mlpipe.store.obstore_ import open_obstore
 
                 return open_obstore(scheme, bucket, prefix, url, config.options, policy)
-    filesystem = config.filesystem or _filesystem(scheme, config.url, config.options)
+    return _open_fsspec(scheme, bucket, rest, url, config, policy)
+
+
+def _open_fsspec(
+    scheme: str, bucket: str, rest: str, url: str, config: StoreConfig, policy: RetryPolicy
+) -> ObjectStore:
     from airflow_mlpipe.store.fsspec_ import FsspecStore
 
-    return FsspecStore(filesystem, rest.rstrip("/") or "/", url, retry=policy)
+    root = rest.rstrip("/") or "/"
+    if config.filesystem is not None:
+        return FsspecStore(config.filesystem, root, url, retry=policy)
+    options = config.options
+    if scheme in AZURE_SCHEMES:
+        container, options = azure_options(bucket, options)
+        root = container + root[len(bucket) :]
+    filesystem = _filesystem(scheme, config.url, for_fsspec(scheme, options))
+    single = None
+    if scheme == "s3":
+        # s3fs tries again by itself; both of its ways of doing so are switched off in the one that creates.
+        single = _filesystem(scheme, config.url, for_fsspec(scheme, options, single=True))
+        single.retries = 1
+    return FsspecStore(filesystem, root, url, single=single, retry=policy)
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -93,8 +111,6 @@ def _filesystem(scheme: str, url: str, options: Mapping[str, Any]) -> Any:
     """An fsspec filesystem of our own: not from fsspec's instance cache, which other threads and options share."""
     import fsspec
 
-    from airflow_mlpipe.store.options import for_fsspec
-
     extra = {"s3": "s3", **dict.fromkeys(AZURE_SCHEMES, "azure"), "gs": "gcs", "gcs": "gcs"}.get(scheme)
     try:
         kind = fsspec.get_filesystem_class(scheme)
@@ -106,6 +122,6 @@ def _filesystem(scheme: str, url: str, options: Mapping[str, Any]) -> Any:
             "no filesystem of this name", where="datastore", given=url, valid="file, s3, abfs, or what fsspec knows"
         ) from error
     try:
-        return kind(**for_fsspec(scheme, options), skip_instance_cache=True)
+        return kind(**options, skip_instance_cache=True)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"the filesystem refuses its options ({error})", where=url) from error

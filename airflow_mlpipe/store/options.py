@@ -116,22 +116,23 @@ def azure_options(container: str, options: Mapping[str, Any]) -> tuple[str, dict
     return container, found
 
 
-def for_fsspec(scheme: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Our options as arguments of s3fs and adlfs; those of another filesystem as they are."""
+def for_fsspec(scheme: str, options: Mapping[str, Any], *, single: bool = False) -> dict[str, Any]:
+    """Our options as arguments of s3fs and (what :func:`azure_options` gave) of adlfs; another's as they are.
+
+    :param single: whether s3fs is to send each request once.
+    """
     if scheme == "s3":
-        return _for_s3fs(options)
+        return _for_s3fs(options, single)
     if scheme in AZURE_SCHEMES:
-        return _for_adlfs(azure_options("", options)[1])
+        return _for_adlfs(options)
     return dict(options)
 
 
-def _for_s3fs(options: Mapping[str, Any]) -> dict[str, Any]:
+def _for_s3fs(options: Mapping[str, Any], single: bool) -> dict[str, Any]:
     config: dict[str, Any] = {
         "connect_timeout": seconds(options, "connect_timeout", CONNECT_TIMEOUT),
         "read_timeout": seconds(options, "timeout", TIMEOUT),
-        # Retrying is done in one place, store/retry.py: a client that retries a create by itself hides that the first
-        # try may have succeeded.
-        "retries": {"total_max_attempts": 1},
+        "retries": {"total_max_attempts": 1 if single else 5},
         "max_pool_connections": 64,
         "s3": {"addressing_style": "virtual" if flag(options, "virtual_hosted") else "path"}
         if options.get("virtual_hosted") is not None or options.get("endpoint_url")

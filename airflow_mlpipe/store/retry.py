@@ -11,7 +11,7 @@ import enum
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import tenacity
 
@@ -63,9 +63,10 @@ class Guard:
         self._credentials = credentials
         self._policy = policy or RetryPolicy()
 
-    def run(self, operation: str, key: str, step: Callable[[], T]) -> T:
+    def run(self, operation: str, key: str, step: Callable[[], T], *, writes: bool = False) -> T:
         """Run ``step``, again if the store does not answer.
 
+        :param writes: whether an absent thing can only be the bucket.
         :raises StoreUnavailableError: after the last try. :raises ObjectNotFoundError: :raises StoreError: at once.
         """
         policy = self._policy
@@ -85,20 +86,38 @@ class Guard:
 
         try:
             return retrying(counted)
-        except MLPipeError:
-            raise
-        except Exception as error:  # every client has a zoo of its own; what classify does not know goes on as it is
-            fault = self._classify(error)
-            if fault is None:
-                raise
-            raise self._translated(fault, operation, key, tries, error) from error
+        except Exception as error:  # see _raise
+            self._raise(error, operation, key, tries, writes)
+
+    def once(self, operation: str, key: str, step: Callable[[], T], *, writes: bool = False) -> T:
+        """Run ``step``, whose requests the client itself tries again, and translate its errors as :meth:`run` does."""
+        try:
+            return step()
+        except Exception as error:  # see _raise
+            self._raise(error, operation, key, self._policy.tries, writes)
+
+    def _raise(self, error: Exception, operation: str, key: str, tries: int, writes: bool) -> NoReturn:
+        """Every client has a zoo of exceptions of its own; those that ``classify`` does not know go on as they are."""
+        fault = None if isinstance(error, MLPipeError) else self._classify(error)
+        if fault is None:
+            raise error
+        raise self._translated(fault, operation, key, tries, error, writes) from error
 
     def _note(self, operation: str, key: str, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         wait = state.next_action.sleep if state.next_action else 0.0
         _log.info("%s: %s of %s: no answer (%s), again in %.1f s", self._url, operation, key, brief(error), wait)
 
-    def _translated(self, fault: Fault, operation: str, key: str, tries: int, error: Exception) -> StoreError:
+    def _translated(
+        self, fault: Fault, operation: str, key: str, tries: int, error: Exception, writes: bool
+    ) -> StoreError:
+        if fault is Fault.ABSENT and writes:
+            return StoreError(
+                f"cannot {operation}: there is no such bucket or container",
+                where=self._url,
+                given=key,
+                fix="create it, or correct the URL of the datastore",
+            )
         if fault is Fault.ABSENT:
             return ObjectNotFoundError("there is no such object", where=self._url, given=key)
         if fault is Fault.DENIED:
