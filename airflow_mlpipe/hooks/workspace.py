@@ -36,6 +36,11 @@ class Stores:
         """Digests of local files, remembered on this host."""
         return LocalIndex(self.settings.cache / "index")
 
+    @property
+    def cache(self) -> Path:
+        """Folder of this host for what is remembered."""
+        return self.settings.cache
+
     @cached_property
     def workspace(self) -> Workspace:
         """The workspace."""

@@ -21,7 +21,7 @@ from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.operators.decide import Decision, Question, decide
 from airflow_mlpipe.operators.force import forced_by
 from airflow_mlpipe.operators.spec import Resolved, producer_of
-from airflow_mlpipe.runtime.inputs import identify_input
+from airflow_mlpipe.runtime.identify import identify_input
 from airflow_mlpipe.runtime.job import Job, JobResult
 
 if TYPE_CHECKING:

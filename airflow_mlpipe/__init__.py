@@ -1,0 +1,77 @@
+"""airflow_mlpipe: ML pipelines inside Apache Airflow.
+
+Steps with declared inputs and outputs; data that move by themselves; results that are reused when nothing changed, and
+the reason when something did.  Everything that a DAG author needs is exported here; nothing is imported before it is
+used, because DAG files are parsed again and again.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from airflow_mlpipe.model.data import DataReference, Datastore, NamedInput, PipelineData, Volatile
+    from airflow_mlpipe.model.environment import Environment, Secret
+    from airflow_mlpipe.model.reference import OutputReference
+    from airflow_mlpipe.model.resources import Gpu, Resources
+    from airflow_mlpipe.model.reuse import Reuse
+    from airflow_mlpipe.model.step import InputPath as Input
+    from airflow_mlpipe.model.step import OutputPath as Output
+    from airflow_mlpipe.operators.any_operator import reuse_unchanged
+    from airflow_mlpipe.operators.command import CommandStep
+    from airflow_mlpipe.operators.script import ScriptStep
+
+__all__ = [
+    "CommandStep",
+    "DataReference",
+    "Datastore",
+    "Environment",
+    "Gpu",
+    "Input",
+    "NamedInput",
+    "Output",
+    "OutputReference",
+    "PipelineData",
+    "Resources",
+    "Reuse",
+    "ScriptStep",
+    "Secret",
+    "Volatile",
+    "reuse_unchanged",
+]
+
+_HOME = {
+    "CommandStep": "operators.command",
+    "DataReference": "model.data",
+    "Datastore": "model.data",
+    "Environment": "model.environment",
+    "Gpu": "model.resources",
+    "Input": "model.step:InputPath",
+    "NamedInput": "model.data",
+    "Output": "model.step:OutputPath",
+    "OutputReference": "model.reference",
+    "PipelineData": "model.data",
+    "Resources": "model.resources",
+    "Reuse": "model.reuse",
+    "ScriptStep": "operators.script",
+    "Secret": "model.environment",
+    "Volatile": "model.data",
+    "reuse_unchanged": "operators.any_operator",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import an exported name when it is first used (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it exports {', '.join(__all__)}")
+    module, _, attribute = _HOME[name].partition(":")
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

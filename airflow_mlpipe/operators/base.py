@@ -1,0 +1,297 @@
+"""The journey of a step, written out from top to bottom.
+
+``__init__`` is the author's part, while the DAG file is parsed.  ``pre_execute`` fingerprints and decides, in the worker,
+before any work is started: a reused step ends there, as a success, with the XComs of the original.  ``execute`` stages,
+runs, verifies and publishes, and returns references.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow.sdk import BaseOperator, XComArg
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskDeferred
+
+from airflow_mlpipe.errors import InputChangedError, MLPipeError, Terminal
+from airflow_mlpipe.model.data import PipelineData
+from airflow_mlpipe.model.environment import Environment, Secret
+from airflow_mlpipe.model.records import Reason, StepRun
+from airflow_mlpipe.model.resources import Resources
+from airflow_mlpipe.model.reuse import Reuse
+from airflow_mlpipe.model.step import CodeMode
+from airflow_mlpipe.operators import tell
+from airflow_mlpipe.operators.assets import asset_outlets, publish_assets
+from airflow_mlpipe.operators.definition import check_argument_ports, check_files, check_types, effective_reuse
+from airflow_mlpipe.operators.edges import edges_of
+from airflow_mlpipe.operators.links import OriginLink
+from airflow_mlpipe.operators.mapped import StepPartial
+from airflow_mlpipe.operators.ports import Inputs, check_outputs, plain_arguments
+from airflow_mlpipe.operators.xcoms import push_outputs, push_return_value, push_summary, return_value
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_mlpipe.compute.base import Compute
+    from airflow_mlpipe.hooks.workspace import Stores
+    from airflow_mlpipe.operators.attempt import Fingerprinted
+    from airflow_mlpipe.operators.decide import Execute, Reused, Wait
+
+
+class StepOperator(BaseOperator):
+    """What all steps have in common; use :class:`ScriptStep` or :class:`CommandStep`.
+
+    Purpose: one Airflow task with declared inputs, outputs, arguments, environment and compute, that is not executed
+    again when nothing that determines its result has changed.
+
+    How it works: see the module's docstring, or ``docs/concepts.md``.
+
+    What it does not do: it looks into no shell string and into no data that was not declared.
+
+    :param arguments: a list; an item is text (may be a Jinja template), a number, a bool, a path, or a data object,
+        which the program receives as a local path.
+    :param inputs: a list of data objects, or a dict of port name to data object or list of data objects.
+    :param outputs: the :class:`PipelineData` that the program writes.
+    :param parameters: values that the program finds in the JSON file ``MLPIPE_PARAMS``; may be templates.
+    :param source_directory: folder of the code, relative to the DAG file.
+    :param script_name: the script in it.
+    :param include: patterns of further files that the program reads from the source folder.
+    :param code: which files count: ``"closure"`` (the script and what it imports), ``"directory"``, ``"version"``.
+    :param environment: what the code runs in. :param compute_target: where; ``"local"`` is the Airflow worker.
+    :param resources: how much of a machine it needs.
+    :param reuse: the policy; ``allow_reuse=False`` is short for ``Reuse(policy="never")``.
+    :param resource_inputs: data that are put into the source folder, under their port name, before the program starts.
+    :param secrets: by name, the :class:`Secret` whose value the program finds in the file ``MLPIPE_SECRET_<NAME>``.
+    :param sorted_listings: whether a Python program sees directory listings in sorted order.
+    :raises DefinitionError: for every mistake that can be seen in the DAG file.
+    """
+
+    template_fields: Sequence[str] = ("arguments", "parameters", "inputs", "resource_inputs")
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "arguments": "json",
+        "parameters": "json",
+        "inputs": "json",
+        "resource_inputs": "json",
+    }
+    operator_extra_links = (OriginLink(),)
+    ui_color = "#e8f4ea"
+    kind = "step"
+
+    def __init__(
+        self,
+        *,
+        arguments: Sequence[Any] | None = None,
+        inputs: Any = None,
+        outputs: Sequence[PipelineData] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        source_directory: str | None = None,
+        script_name: str | None = None,
+        include: Sequence[str] = (),
+        code: CodeMode = "closure",
+        environment: Environment | None = None,
+        compute_target: str = "local",
+        resources: Resources | None = None,
+        reuse: Reuse | None = None,
+        allow_reuse: bool = True,
+        resource_inputs: Any = None,
+        secrets: Mapping[str, Secret] | None = None,
+        sorted_listings: bool = True,
+        outlets: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        where = f"step {kwargs.get('task_id')!r}"
+        self.output_data = check_outputs(outputs, where=where)
+        super().__init__(outlets=asset_outlets(outlets, self.output_data), **kwargs)
+        collected, resource = Inputs(where), Inputs(where)
+        collected.add_all(inputs)
+        resource.add_all(resource_inputs)
+        self.arguments = plain_arguments(arguments, collected, self.output_data, where=where)
+        self.raw_arguments = self.arguments
+        self.parameters = dict(parameters) if isinstance(parameters, Mapping) else parameters
+        self.raw_parameters = self.parameters
+        self.inputs, self.resource_inputs = collected.ports, resource.ports
+        self.source_directory, self.script_name = source_directory, script_name
+        self.include, self.code = tuple(include), code
+        self.environment, self.compute_target, self.resources = environment, compute_target, resources
+        self.reuse = effective_reuse(reuse, allow_reuse, where=where)
+        self.secrets, self.sorted_listings = secrets, sorted_listings
+        if not getattr(self, "_BaseOperator__from_mapped", False):
+            self._register(collected, resource, where)
+
+    def _register(self, inputs: Inputs, resource_inputs: Inputs, where: str) -> None:
+        check_types(vars(self), where=where)
+        if self.environment and self.environment.image and self.compute_target == "local":
+            from airflow_mlpipe.compute.local import refuse_image
+
+            refuse_image(self.environment.image, where=where)
+        check_argument_ports(self.arguments, self.inputs, tuple(o.name for o in self.output_data), where=where)
+        check_files(vars(self), self.dag.fileloc if self.has_dag() else None, where=where)
+        edges = edges_of(self.dag if self.has_dag() else None, where=where)
+        edges.produce(self, self.output_data)
+        edges.consume(self, inputs.pending + resource_inputs.pending)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> StepPartial:  # type: ignore[override]
+        """Airflow's ``partial``, with the edges and checks of a step."""
+        if "outputs" in kwargs:
+            where = f"step {kwargs.get('task_id')!r}"
+            kwargs["outlets"] = asset_outlets(kwargs.get("outlets"), check_outputs(kwargs["outputs"], where=where))
+        stock = super().partial(**kwargs)
+        stock._expand_called = True  # it is replaced by ours, and would warn that it was never mapped
+        return StepPartial(operator_class=cls, kwargs=stock.kwargs, params=stock.params)
+
+    @property
+    def outputs(self) -> Mapping[str, XComArg]:
+        """The outputs by name, to be passed on as another step's input."""
+        return {o.name: XComArg(self, key=o.name) for o in self.output_data}
+
+    def resolve_template_files(self) -> None:
+        """Called by Airflow on every task once it has the whole DAG: the moment to miss an input's producer."""
+        super().resolve_template_files()
+        if self.has_dag():
+            edges_of(self.dag, where=f"step {self.task_id!r}").check()
+
+    # ---- in the worker -------------------------------------------------------------------------------------------
+
+    def pre_execute(self, context: Context) -> None:  # type: ignore[override]
+        """Fingerprint, look up, and end here if the step can be reused."""
+        from airflow_mlpipe.hooks.workspace import Stores
+        from airflow_mlpipe.operators.attempt import ask, fingerprint
+        from airflow_mlpipe.operators.decide import Reused, Wait
+        from airflow_mlpipe.operators.spec import producer_of, resolve
+
+        self._stores = Stores()
+        self._who = producer_of(context)
+        try:
+            self._step = fingerprint(resolve(self, context), self._stores)
+            decision = ask(self._step, context, self._stores)
+        except MLPipeError as error:
+            self._fail(error)
+        if isinstance(decision, Reused):
+            self._reuse(decision, context)
+        if isinstance(decision, Wait):
+            self._wait(decision)
+        self._decision: Execute = decision
+        self.log.info(tell.executed(decision.reasons))
+
+    def execute(self, context: Context) -> Any:
+        """Stage, run, verify, publish; return the program's result, else references to the outputs."""
+        return self._execute(context)
+
+    def execute_after_wait(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
+        """Go on after a wait: ``pre_execute`` has just decided again, and this time to execute."""
+        return self._execute(context)
+
+    def on_kill(self) -> None:
+        """Cancel what runs."""
+        if (compute := getattr(self, "_compute", None)) is not None:
+            compute.cancel()
+
+    # ---- reuse ---------------------------------------------------------------------------------------------------
+
+    def _reuse(self, decision: Reused, context: Context) -> NoReturn:
+        from airflow_mlpipe.operators.attempt import run_of_reuse
+        from airflow_mlpipe.operators.destinations import export_all
+
+        record = decision.record
+        run = run_of_reuse(self._who, record, decision.remarks, decision.previous)
+        self.log.info(tell.reused(run))
+        self._run = run
+        export_all(self._step.resolved.spec, record, self._stores)
+        push_outputs(context, record, tuple(o.name for o in self.output_data))
+        push_return_value(context, return_value(record))
+        push_summary(context, run)
+        self._stores.workspace.runs.put(run)
+        self._stores.workspace.usage.touch(record.fingerprint)
+        raise DownstreamTasksSkipped(tasks=[])  # Airflow's way to end a task as a success without `execute`
+
+    # ---- wait ----------------------------------------------------------------------------------------------------
+
+    def _wait(self, decision: Wait) -> NoReturn:
+        from airflow_mlpipe.triggers.lease import LeaseTrigger
+
+        seconds = self._stores.settings.wait_seconds
+        key = self._step.key
+        assert key is not None  # only a step with a key can find it taken
+        self.log.info(tell.waiting(decision.busy.owner, seconds))
+        trigger = LeaseTrigger(key.fingerprint, str(decision.busy.owner), seconds)
+        raise TaskDeferred(trigger=trigger, method_name="execute_after_wait")
+
+    # ---- execute -------------------------------------------------------------------------------------------------
+
+    def _execute(self, context: Context) -> Any:
+        decision, key = self._decision, self._step.key
+        started = time.time()
+        run = StepRun(
+            step=self._who,
+            fingerprint=key.fingerprint if key else None,
+            decision="running",
+            reasons=decision.reasons,
+            started=started,
+            previous=decision.previous.fingerprint if decision.previous else None,
+        )
+        runs = self._stores.workspace.runs
+        runs.put(run)
+        try:
+            if decision.lease is None:
+                return self._run_and_publish(context, run)
+            with decision.lease:
+                return self._run_and_publish(context, run)
+        except BaseException as error:
+            # Whatever ended it - also a time-out or a kill, which are no Exceptions - the step run says "failed".
+            self._remember_failure(replace(run, decision="failed", seconds=time.time() - started), error)
+            if isinstance(error, MLPipeError):
+                self._fail(error)
+            raise
+
+    def _run_and_publish(self, context: Context, run: StepRun) -> Any:
+        from airflow_mlpipe.operators.attempt import job_of, recheck, record_of
+        from airflow_mlpipe.operators.destinations import export_all
+        from airflow_mlpipe.operators.secrets import secret_values
+
+        step, decision, workspace = self._step, self._decision, self._stores.workspace
+        spec = step.resolved.spec
+        recorded = step.key is not None and spec.reuse.policy != "never"
+        job = job_of(step, self._who, recorded=recorded, secrets=secret_values(spec.secrets))
+        self._compute = _compute(spec.compute_target, self._stores)
+        result = self._compute.run(job, on_line=self._say, recheck=lambda: recheck(step, self._stores))
+        if step.key is not None:
+            workspace.keys.put(step.key.fingerprint, step.key.to_json())
+        published = workspace.records.publish(record_of(job, self._who, result, run.started), replace=decision.replace)
+        record = published.record
+        if not published.won:
+            self.log.warning("%s recorded a result of this fingerprint first; it counts", record.producer)
+        if record.nondeterministic:
+            self.log.warning("this step is not deterministic: two executions of one fingerprint wrote different bytes")
+        self._run = replace(run, decision="executed", seconds=result.seconds, outputs=record.outputs)
+        export_all(spec, record, self._stores)
+        publish_assets(self.output_data, record, decision.previous, context)
+        push_outputs(context, record, tuple(o.name for o in self.output_data))
+        push_summary(context, self._run)
+        workspace.runs.put(self._run)
+        return return_value(record)
+
+    def _remember_failure(self, run: StepRun, error: BaseException) -> None:
+        if isinstance(error, InputChangedError):
+            run = replace(run, reasons=(*run.reasons, Reason(code="INPUT_CHANGED_DURING_RUN", new=error.where)))
+        try:
+            self._stores.workspace.runs.put(run)
+        except MLPipeError as second:
+            self.log.warning("cannot remember that the step failed: %s", second)
+
+    def _say(self, line: str) -> None:
+        self.log.info(line)
+
+    def _fail(self, error: MLPipeError) -> NoReturn:
+        """A mistake that a retry cannot mend ends the task for good; anything else follows the author's retries."""
+        if isinstance(error, Terminal):
+            raise AirflowFailException(str(error)) from error
+        raise error
+
+
+def _compute(name: str, stores: Stores) -> Compute:
+    from airflow_mlpipe.compute import find_compute
+
+    return find_compute(name, stores=stores)
