@@ -50,10 +50,10 @@ $(UV):
 	fi
 
 demo: .venv/.runtime ## Run the digits pipeline five times on an embedded Airflow, and leave Airflow running
-	$(BIN)/python tools/demo.py run
+	$(BIN)/python -m tools.demo run
 
 demo-stop: ## Stop the demo's Airflow
-	@if [ -x $(BIN)/python ]; then $(BIN)/python tools/demo.py stop; else echo "nothing to stop"; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.demo stop; else echo "nothing to stop"; fi
 
 test: lint types imports unit ## Everything that CI runs
 
