@@ -106,6 +106,9 @@ SUBMIT = Command(
         _option("--username", metavar="NAME", type=str, help="log in as this user"),
         _option("--password-file", metavar="FILE", type=str, help="a file that holds the user's password"),
         _option("--token-file", metavar="FILE", type=str, help="a file that holds a bearer token"),
+        # Declared so that they are refused: else argparse takes them for the short form of the files' options.
+        _option("--password", metavar="...", type=str, help="not accepted: every process list would show it"),
+        _option("--token", metavar="...", type=str, help="not accepted: every process list would show it"),
         OUTPUT,
     ),
 )

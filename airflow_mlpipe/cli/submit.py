@@ -49,6 +49,12 @@ def parse_conf(text: str) -> dict[str, Any]:
 
 
 def _experiment(args: Namespace) -> Experiment:
+    if args.password is not None or args.token is not None:
+        raise UsageError(
+            "a secret on the command line can be read by every user of this machine",
+            where="submit",
+            fix="say --password-file or --token-file, or set MLPIPE_API_PASSWORD or MLPIPE_API_TOKEN; change the secret",
+        )
     url = args.url or os.environ.get(ENV_URL) or _url_of_this_deployment()
     if not url:
         raise UsageError("no address is given", where="submit", fix=f"say --url http://host:8080, or set {ENV_URL}")
