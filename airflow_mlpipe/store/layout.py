@@ -61,6 +61,11 @@ def quote_id(value: str) -> str:
     return f"{quoted[:100]}~{digest}"
 
 
+def is_fingerprint(value: str) -> bool:
+    """Whether a text is a fingerprint, and not the name of an uncacheable attempt."""
+    return _FINGERPRINT.match(value) is not None
+
+
 def fingerprint_stem(fingerprint: str) -> str:
     """``<aa>/<fp>``: where everything about a fingerprint is kept below the folder of its kind.
 
@@ -105,7 +110,7 @@ def pin_key(fingerprint: str) -> str:
 
 def attempt_prefix(fingerprint: str, attempt: str) -> str:
     """Prefix of what one attempt leaves.  An uncacheable step's unique name will do for the fingerprint."""
-    part = fingerprint_stem(fingerprint).split("/")[1] if _FINGERPRINT.match(fingerprint) else quote_id(fingerprint)
+    part = fingerprint_stem(fingerprint).split("/")[1] if is_fingerprint(fingerprint) else quote_id(fingerprint)
     return f"{ATTEMPTS}/{part}/{quote_id(attempt)}"
 
 

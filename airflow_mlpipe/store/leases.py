@@ -24,6 +24,8 @@ from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
 from airflow_mlpipe.store.heartbeat import Lease
 from airflow_mlpipe.store.layout import lease_folder
 
+__all__ = ["Busy", "Held", "Lease", "Leases", "find"]
+
 log = logging.getLogger(__name__)
 
 _VERSION = 1
@@ -47,8 +49,12 @@ class Busy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
-    """The lease that counts: what one LIST tells of it and of the others that were there, and its owner."""
+class Held:
+    """The lease that counts: what one LIST tells of it and of the others that were there, and its owner.
+
+    :param since: when it was taken. :param beat: when it was last renewed; both by the store's clock.
+    :param owner: ``None`` when the document cannot be read; it has run out then.
+    """
 
     number: int
     since: float
@@ -59,10 +65,12 @@ class _Held:
 
     @property
     def stamp(self) -> tuple[int, float, float]:
+        """Changes whenever the lease does."""
         return self.number, self.since, self.beat
 
     def expires_in(self, now: float) -> float:
-        return self.beat + self.lease_seconds - now
+        """Seconds until it runs out; 0 or less when it has."""
+        return 0.0 if self.owner is None else self.beat + self.lease_seconds - now
 
 
 class Leases:
@@ -92,7 +100,7 @@ class Leases:
             self._warn_once()
             return Lease.without_effect(self._store, owner)
         for _ in range(_TURNS):
-            held = self._held(folder)
+            held = find(self._store, folder)
             if held is not None and not _same_instance(held.owner, owner):
                 busy = self._busy(held)
                 if busy is not None:
@@ -111,16 +119,16 @@ class Leases:
 
         :raises WorkspaceVersionError: when a newer version of this package holds it.
         """
-        held = self._held(lease_folder(fingerprint))
+        held = find(self._store, lease_folder(fingerprint))
         return None if held is None else self._busy(held)
 
-    def _take(self, folder: str, held: _Held | None, owner: Producer) -> Lease | None:
+    def _take(self, folder: str, held: Held | None, owner: Producer) -> Lease | None:
         """Create the next lease; ``None`` when somebody else was faster, or came back to life."""
         number = held.number + 1 if held else 1
         document = tag("lease", _VERSION) | {"owner": owner.to_json(), "seconds": self.lease_seconds}
         if not self._store.create(f"{folder}/{number}", to_bytes(document)):
             return None
-        others = [other for other in self._numbers(folder).values() if other.number != number]
+        others = [other for other in _numbers(self._store, folder).values() if other.number != number]
         if any(other.number > number or held is None or other.stamp not in held.seen for other in others):
             # While this process slept between looking and creating, others took it and let it go, or the holder came
             # back to life.  Whoever else finds the same steps back too, and both look again.
@@ -129,45 +137,11 @@ class Leases:
         self._store.delete(f"{folder}/{other.number}{suffix}" for other in others for suffix in ("", ".beat"))
         return Lease(self._store, folder, number, owner, lease_seconds=self.lease_seconds)
 
-    def _busy(self, held: _Held) -> Busy | None:
+    def _busy(self, held: Held) -> Busy | None:
         if held.owner is None:
             return None
         expires_in = held.expires_in(self._store.now())
         return None if expires_in <= 0 else Busy(owner=held.owner, since=held.since, expires_in=expires_in)
-
-    def _held(self, folder: str) -> _Held | None:
-        """The lease that counts, with its owner; one that cannot be read has none and may be taken over."""
-        for _ in range(_TURNS):
-            numbers = self._numbers(folder)
-            if not numbers:
-                return None
-            held = replace(numbers[max(numbers)], seen=frozenset(lease.stamp for lease in numbers.values()))
-            try:
-                owner, seconds = _decode(self._store.get(f"{folder}/{held.number}"), folder)
-            except ObjectNotFoundError:
-                continue  # released, or taken over, since the LIST
-            except CorruptedError as error:
-                log.warning("%s It counts as run out.", error)
-                return held
-            return replace(held, owner=owner, lease_seconds=seconds)
-        return None
-
-    def _numbers(self, folder: str) -> Mapping[int, _Held]:
-        """The leases that are there.  A heartbeat without its lease is what a killed release leaves: it counts not."""
-        leases: dict[int, ObjectInfo] = {}
-        beats: dict[int, float] = {}
-        for info in self._store.list(folder):
-            match = _NUMBER.match(info.key.rpartition("/")[2])
-            if match is None:
-                continue
-            if match[2]:
-                beats[int(match[1])] = info.modified
-            else:
-                leases[int(match[1])] = info
-        return {
-            number: _Held(number=number, since=info.modified, beat=max(info.modified, beats.get(number, 0.0)))
-            for number, info in leases.items()
-        }
 
     def _warn_once(self) -> None:
         if self._store.url not in _warned:
@@ -177,6 +151,45 @@ class Leases:
                 "at the same time all execute, and the first result recorded counts.",
                 self._store.url,
             )
+
+
+def find(store: ObjectStore, folder: str) -> Held | None:
+    """The lease that counts among those in a folder, whether it has run out or not; ``None`` when there is none.
+
+    :raises WorkspaceVersionError: when a newer version wrote it.
+    """
+    for _ in range(_TURNS):
+        numbers = _numbers(store, folder)
+        if not numbers:
+            return None
+        held = replace(numbers[max(numbers)], seen=frozenset(lease.stamp for lease in numbers.values()))
+        try:
+            owner, seconds = _decode(store.get(f"{folder}/{held.number}"), folder)
+        except ObjectNotFoundError:
+            continue  # released, or taken over, since the LIST
+        except CorruptedError as error:
+            log.warning("%s It counts as run out.", error)
+            return held
+        return replace(held, owner=owner, lease_seconds=seconds)
+    return None
+
+
+def _numbers(store: ObjectStore, folder: str) -> Mapping[int, Held]:
+    """The leases that are there.  A heartbeat without its lease is what a killed release leaves: it counts not."""
+    leases: dict[int, ObjectInfo] = {}
+    beats: dict[int, float] = {}
+    for info in store.list(folder):
+        match = _NUMBER.match(info.key.rpartition("/")[2])
+        if match is None:
+            continue
+        if match[2]:
+            beats[int(match[1])] = info.modified
+        else:
+            leases[int(match[1])] = info
+    return {
+        number: Held(number=number, since=info.modified, beat=max(info.modified, beats.get(number, 0.0)))
+        for number, info in leases.items()
+    }
 
 
 def _same_instance(one: Producer | None, other: Producer) -> bool:

@@ -1,0 +1,237 @@
+"""Garbage: what no remembered result or run needs.  First a plan, then a sweep that looks again.
+
+**What is kept.**  A reuse record is remembered until it was not used for ``unused_for`` (never forgotten by default,
+never when pinned); a run until it is that old.  Whatever a remembered record or run refers to is kept: trees, blobs,
+key documents.  All else below the folders of :mod:`airflow_mlpipe.store.layout`, ``blobs/`` and ``trees/`` is garbage
+once it is older than the grace time; objects elsewhere are none of our business.
+
+**Why this is safe while pipelines run.**  Ages are counted by the store's clock.  A publication that finds its bytes in
+the store touches them, so they are young again; choose a grace time longer than any publication takes.  The sweep plans
+a second time and takes only what is garbage in both plans and unchanged when looked at right before.  It removes
+records before trees before blobs: killed anywhere, it leaves no record whose outputs it took.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+from airflow_mlpipe.store import reachable
+from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
+from airflow_mlpipe.store.layout import ATTEMPTS, KEYS, QUARANTINE, USAGE
+from airflow_mlpipe.store.reachable import Remembered, stem_of
+from airflow_mlpipe.store.reading import parallel
+from airflow_mlpipe.store.workspace import Workspace
+
+Kind = Literal["record", "run", "key", "usage", "lease", "attempt", "quarantine", "tree", "blob", "temporary"]
+ORDER: tuple[Kind, ...] = (
+    "record", "run", "key", "usage", "lease", "attempt", "quarantine", "tree", "blob", "temporary"
+)  # fmt: skip
+"""In this order a sweep removes: what refers to something goes before it."""
+
+GRACE = timedelta(hours=24)
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GarbageObject:
+    """One object that nothing needs.
+
+    :param datastore: name of the datastore that it is in; empty for the workspace.
+    :param size: bytes. :param modified: seconds since the epoch by the store's clock.
+    :param reason: why it is garbage, for people.
+    """
+
+    kind: Kind
+    key: str
+    size: int
+    modified: float
+    reason: str
+    datastore: str = ""
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbage:
+    """A plan: what may go.
+
+    :param objects: in the order in which a sweep removes them. :param kept: how many of each kind are needed.
+    """
+
+    objects: tuple[GarbageObject, ...] = ()
+    kept: Mapping[str, int] = field(default_factory=dict)
+    grace: timedelta = GRACE
+    unused_for: timedelta | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that a sweep frees."""
+        return sum(one.size for one in self.objects)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep did.  :param spared: planned, and needed or changed since."""
+
+    deleted: tuple[GarbageObject, ...] = ()
+    spared: tuple[GarbageObject, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes freed."""
+        return sum(one.size for one in self.deleted)
+
+
+@runtime_checkable
+class _LeavesFiles(Protocol):
+    """A store whose killed writers leave files that no listing shows."""
+
+    def leftovers(self, *, age: float = 0.0) -> Iterator[Path]: ...
+
+
+def collect(
+    workspace: Workspace,
+    *,
+    grace: timedelta = GRACE,
+    unused_for: timedelta | None = None,
+    datastores: Mapping[str, ObjectStore] | None = None,
+) -> Garbage:
+    """Plan: find everything that nothing needs.  Changes nothing.
+
+    :param grace: younger objects are never taken; longer than any publication or pause of a worker.
+    :param unused_for: forget results that were not used, and runs that are not younger, for so long.
+    :param datastores: further datastores with outputs of this workspace, by name.  Only name one that no *other*
+        workspace publishes to: what that one needs looks like garbage from here.
+    :raises WorkspaceVersionError: when something there was written by a newer version: what it needs is not known.
+    """
+    workspace.check_format()
+    store, seconds = workspace.store, grace.total_seconds()
+    now = store.now()
+    remembered = reachable.remember(
+        store, now=now, grace=seconds, unused_for=unused_for.total_seconds() if unused_for else None
+    )
+    found = [_garbage(kind, info, reason) for kind, info, reason in remembered.forgotten]
+    found += _unneeded_answers(store, remembered, now - seconds)
+    kept = dict(remembered.kept)
+    homes = {"": workspace.contents.store, **(datastores or {})}
+    for name, home in homes.items():
+        found += _unneeded_contents(name, home, remembered, seconds, kept)
+        found += _temporaries(name, home, seconds)
+    if store is not homes[""]:
+        found += _temporaries("", store, seconds)
+    objects = sorted(found, key=lambda one: (ORDER.index(one.kind), one.datastore, one.key))
+    return Garbage(objects=tuple(objects), kept=kept, grace=grace, unused_for=unused_for)
+
+
+def sweep(workspace: Workspace, garbage: Garbage, *, datastores: Mapping[str, ObjectStore] | None = None) -> Swept:
+    """Remove what a plan found, as far as it is still garbage and unchanged.
+
+    :param datastores: the same as for :func:`collect`.
+    :raises WorkspaceVersionError: as :func:`collect`.
+    """
+    again = collect(workspace, grace=garbage.grace, unused_for=garbage.unused_for, datastores=datastores)
+    still = set(again.objects)
+    deleted: list[GarbageObject] = []
+    for (kind, name), group in itertools.groupby(
+        (one for one in garbage.objects if one in still), key=lambda one: (one.kind, one.datastore)
+    ):
+        store = _home(workspace, kind, name, datastores or {})
+        while batch := list(itertools.islice(group, _BATCH)):
+            doomed = [one for one in parallel(lambda one: _unchanged(store, one), batch) if one]  # noqa: B023
+            _delete(store, doomed)
+            deleted += doomed
+    gone = set(deleted)
+    return Swept(deleted=tuple(deleted), spared=tuple(one for one in garbage.objects if one not in gone))
+
+
+def _home(workspace: Workspace, kind: Kind, name: str, datastores: Mapping[str, ObjectStore]) -> ObjectStore:
+    if name:
+        return datastores[name]
+    return workspace.contents.store if kind in ("tree", "blob") else workspace.store
+
+
+def _garbage(kind: Kind, info: ObjectInfo, reason: str, datastore: str = "") -> GarbageObject:
+    return GarbageObject(
+        kind=kind,
+        key=info.key,
+        size=info.size,
+        modified=info.modified,
+        etag=info.etag,
+        reason=reason,
+        datastore=datastore,
+    )
+
+
+def _unneeded_answers(store: ObjectStore, remembered: Remembered, before: float) -> Iterator[GarbageObject]:
+    """Key documents, times of use, attempts and broken documents that nothing needs, last written ``before``."""
+    for info in store.list(KEYS):
+        if info.modified <= before and stem_of(info.key) not in remembered.explained:
+            yield _garbage("key", info, "no result or run has this fingerprint")
+    for info in store.list(USAGE):
+        if info.modified <= before and stem_of(info.key) not in remembered.results:
+            yield _garbage("usage", info, "there is no such result")
+    attempts: dict[str, list[ObjectInfo]] = {}
+    for info in store.list(ATTEMPTS):
+        attempts.setdefault("/".join(info.key.split("/")[:3]), []).append(info)
+    for folder, objects in attempts.items():
+        # An attempt is as young as the youngest part of it.
+        if max(info.modified for info in objects) <= before and folder.split("/")[1] not in remembered.leased:
+            yield from (_garbage("attempt", info, "the attempt is over") for info in objects)
+    for info in store.list(QUARANTINE):
+        if info.modified <= before:
+            yield _garbage("quarantine", info, "it could not be read")
+
+
+def _unneeded_contents(
+    name: str, store: ObjectStore, remembered: Remembered, grace: float, kept: dict[str, int]
+) -> list[GarbageObject]:
+    """Trees and blobs of one datastore that no remembered output consists of."""
+    before = store.now() - grace
+    needed = reachable.contents(store, remembered.outputs.get(name, frozenset()))
+    found: list[GarbageObject] = []
+    kinds: tuple[tuple[Kind, str], ...] = (("tree", "trees"), ("blob", "blobs"))
+    for kind, folder in kinds:
+        for info in store.list(folder):
+            if info.key in needed:
+                kept[kind] = kept.get(kind, 0) + 1
+            elif info.modified <= before:
+                found.append(_garbage(kind, info, "no remembered output consists of it", name))
+    return found
+
+
+def _temporaries(name: str, store: ObjectStore, grace: float) -> Iterator[GarbageObject]:
+    if isinstance(store, _LeavesFiles):
+        for path in store.leftovers(age=grace):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue  # its writer has finished
+            yield GarbageObject(
+                kind="temporary",
+                key=str(path),
+                size=status.st_size,
+                modified=status.st_mtime,
+                reason="its writer was killed",
+                datastore=name,
+            )
+
+
+def _unchanged(store: ObjectStore, one: GarbageObject) -> GarbageObject | None:
+    if one.kind == "temporary":
+        try:
+            return one if Path(one.key).stat().st_mtime == one.modified else None
+        except FileNotFoundError:
+            return None
+    info = store.head(one.key)
+    return one if info is not None and (info.modified, info.etag) == (one.modified, one.etag) else None
+
+
+def _delete(store: ObjectStore, doomed: Iterable[GarbageObject]) -> None:
+    store.delete(one.key for one in doomed if one.kind != "temporary")
+    for one in doomed:
+        if one.kind == "temporary":
+            Path(one.key).unlink(missing_ok=True)

@@ -1,0 +1,187 @@
+"""What a workspace remembers, and what those memories consist of: the marking half of gc."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from airflow_mlpipe.errors import CorruptedError, ObjectNotFoundError
+from airflow_mlpipe.fingerprint.digest import blob_key, tree_key
+from airflow_mlpipe.fingerprint.tree import Tree, digest_of_tree
+from airflow_mlpipe.model.records import ReuseRecord, StepRun
+from airflow_mlpipe.store import leases, records, runs
+from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
+from airflow_mlpipe.store.layout import (
+    LAST,
+    LEASES,
+    PINS,
+    RECORDS,
+    RUNS,
+    USAGE,
+    fingerprint_stem,
+    is_fingerprint,
+    stem_fingerprint,
+)
+from airflow_mlpipe.store.reading import parallel
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Forgotten = tuple[Literal["record", "run", "lease"], ObjectInfo, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What a workspace remembers; a fingerprint is said as the part of a key, ``mlp1-<hex>``.
+
+    :param results: with a record. :param leased: being executed. :param explained: whose key document is needed.
+    :param outputs: digests of outputs by datastore.
+    :param forgotten: documents that do not count any more, and why. :param kept: how many count, by kind.
+    """
+
+    results: frozenset[str]
+    leased: frozenset[str]
+    explained: frozenset[str]
+    outputs: Mapping[str, frozenset[str]]
+    forgotten: tuple[Forgotten, ...]
+    kept: Mapping[str, int]
+
+
+def stem_of(key: str) -> str:
+    """The fingerprint's part of a key: ``records/ab/mlp1-ab...json`` gives ``mlp1-ab...``; leases and attempts too."""
+    return key.split("/")[2].removesuffix(".json") if key.count("/") >= 2 else ""
+
+
+def remember(store: ObjectStore, *, now: float, grace: float, unused_for: float | None) -> Remembered:
+    """Read all records, runs and leases of a workspace.
+
+    :param now: by the store's clock. :param grace: seconds; younger documents count whatever they look like.
+    :param unused_for: seconds after which an unused record and a run stop counting; ``None``: never.
+    :raises WorkspaceVersionError: when a newer version wrote one of them.
+    """
+    used = {stem_of(info.key): info.modified for info in store.list(USAGE)}
+    pinned = {stem_of(info.key) for info in store.list(PINS)}
+    forgotten: list[Forgotten] = []
+    kept_records: list[ReuseRecord] = []
+    kept_runs: list[StepRun] = []
+
+    def expired(modified: float) -> bool:
+        return unused_for is not None and now - modified >= max(unused_for, grace)
+
+    for info, record in _documents(store, RECORDS, records.decode):
+        stem = stem_of(info.key)
+        if record is None:
+            if now - info.modified >= grace and stem_fingerprint(stem):
+                forgotten.append(("record", info, "it cannot be read"))
+        elif stem not in pinned and expired(max(info.modified, used.get(stem, 0.0))):
+            forgotten.append(("record", info, "it was not used for long"))
+        else:
+            kept_records.append(record)
+    for folder in (RUNS, LAST):
+        for info, run in _documents(store, folder, runs.decode):
+            if run is None:
+                if now - info.modified >= grace:
+                    forgotten.append(("run", info, "it cannot be read"))
+            elif expired(info.modified):
+                forgotten.append(("run", info, "it is old"))
+            else:
+                kept_runs.append(run)
+    leased, over = _leases(store, now=now, grace=grace)
+    results = frozenset(_stems(record.fingerprint for record in kept_records))
+    return Remembered(
+        results=results,
+        leased=leased,
+        explained=results
+        | leased
+        | frozenset(_stems(mark for run in kept_runs for mark in (run.fingerprint, run.previous))),
+        outputs=_outputs([*kept_records, *kept_runs]),
+        forgotten=(*forgotten, *over),
+        kept={"record": len(kept_records), "run": len(kept_runs), "lease": len(leased)},
+    )
+
+
+def contents(store: ObjectStore, digests: Iterable[str]) -> frozenset[str]:
+    """Keys of all trees and blobs that these outputs consist of.
+
+    A tree that is gone or broken needs nothing: its output counts as gone and is made again when somebody wants it.
+    """
+    needed: set[str] = set()
+    wanted = set(digests)
+    seen: set[str] = set()
+    while wanted:
+        seen |= wanted
+        trees = [digest for digest in wanted if digest.startswith("tree:")]
+        needed.update(key for digest in wanted if (key := _key(digest)))
+        wanted = {entry.digest for tree in parallel(lambda d: _tree(store, d), trees) for entry in tree.entries} - seen
+    return frozenset(needed)
+
+
+def _key(digest: str) -> str | None:
+    try:
+        return tree_key(digest) if digest.startswith("tree:") else blob_key(digest)
+    except CorruptedError:
+        return None  # of data that are not kept by digest
+
+
+def _tree(store: ObjectStore, digest: str) -> Tree:
+    try:
+        key = tree_key(digest)
+        data = store.get(key)
+        if digest_of_tree(data) != digest:
+            raise CorruptedError("the bytes do not have the digest in their name", where=store.uri(key))
+        return Tree.from_bytes(data, where=store.uri(key))
+    except ObjectNotFoundError:
+        return Tree()
+    except CorruptedError as error:
+        log.warning("%s What it needs is not known.", error)
+        return Tree()
+
+
+def _documents(
+    store: ObjectStore, folder: str, decode: Callable[[bytes, str], T]
+) -> Iterator[tuple[ObjectInfo, T | None]]:
+    """Every document with what it says, ``None`` for one that cannot be read.  Changes nothing, unlike ``reading``."""
+
+    def load(info: ObjectInfo) -> tuple[ObjectInfo, T | None] | None:
+        try:
+            return info, decode(store.get(info.key), store.uri(info.key))
+        except ObjectNotFoundError:
+            return None  # removed since the listing
+        except CorruptedError:
+            return info, None
+
+    objects = (info for info in store.list(folder) if info.key.endswith(".json"))
+    yield from (loaded for loaded in parallel(load, objects) if loaded is not None)
+
+
+def _leases(store: ObjectStore, *, now: float, grace: float) -> tuple[frozenset[str], list[Forgotten]]:
+    """Fingerprints that somebody executes, and what is left of leases that are over."""
+    folders: dict[str, list[ObjectInfo]] = {}
+    for info in store.list(LEASES):
+        folders.setdefault(info.key.rpartition("/")[0], []).append(info)
+    alive: set[str] = set()
+    over: list[Forgotten] = []
+    for folder, objects in folders.items():
+        held = leases.find(store, folder)
+        if held is not None and held.expires_in(now) > 0:
+            alive.add(folder.rpartition("/")[2])
+        elif now - max(info.modified for info in objects) >= grace:
+            over.extend(("lease", info, "it ran out") for info in objects)
+    return frozenset(alive), over
+
+
+def _outputs(memories: Iterable[ReuseRecord | StepRun]) -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for memory in memories:
+        for output in memory.outputs:
+            found.setdefault(output.datastore, set()).add(output.digest)
+    return {datastore: frozenset(digests) for datastore, digests in found.items()}
+
+
+def _stems(fingerprints: Iterable[str | None]) -> Iterator[str]:
+    for fingerprint in fingerprints:
+        # A run may bear the name of an uncacheable attempt, which has no key document.
+        if fingerprint is not None and is_fingerprint(fingerprint):
+            yield fingerprint_stem(fingerprint).split("/")[1]
