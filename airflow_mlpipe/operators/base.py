@@ -16,6 +16,7 @@ from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskDeferred
 
 from airflow_mlpipe.errors import InputChangedError, MLPipeError, Terminal
+from airflow_mlpipe.lineage import Lineage
 from airflow_mlpipe.model.data import PipelineData
 from airflow_mlpipe.model.environment import Environment, Secret
 from airflow_mlpipe.model.records import Reason, StepRun
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.decide import Execute, Reused, Wait
 
 
-class StepOperator(BaseOperator):
+class StepOperator(Lineage, BaseOperator):
     """What all steps have in common; use :class:`ScriptStep` or :class:`CommandStep`.
 
     Purpose: one Airflow task with declared inputs, outputs, arguments, environment and compute, that is not executed

@@ -7,7 +7,7 @@ says why: a :class:`Reused` carries remarks, an :class:`Execute` carries reasons
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_mlpipe.fingerprint.key import KeyDocument
@@ -77,44 +77,48 @@ Decision = Reused | Execute | Wait
 
 
 def decide(workspace: Workspace, question: Question) -> Decision:
-    """Make the decision; an :class:`Execute` with a fingerprint holds the lease when this returns."""
-    step, key = question.step, question.key
-    previous = workspace.runs.last(step.dag_id, step.task_id, step.map_index)
-    if key is None:
-        reasons = (question.uncacheable,) if question.uncacheable else ()
-        return Execute(reasons=reasons, previous=previous)
-    if question.reuse.policy == "never":
-        return Execute(reasons=(Reason(code="NEVER", new="Reuse(policy='never')"),), previous=previous)
-    found = _look_up(workspace, question, previous)
-    if isinstance(found, Reused):
+    """Make the decision; an :class:`Execute` whose result will be recorded holds the lease when this returns."""
+    found = look_up(workspace, question)
+    if isinstance(found, Reused) or question.key is None or question.reuse.policy == "never":
         return found
-    lease = workspace.leases.acquire(key.fingerprint, step)
+    lease = workspace.leases.acquire(question.key.fingerprint, question.step)
     if not hasattr(lease, "release"):
         return Wait(busy=lease)
-    again = _look_up(workspace, question, previous)  # the owner before us may have recorded it meanwhile
+    again = look_up(workspace, question)  # the owner before us may have recorded it meanwhile
     if isinstance(again, Reused):
         lease.release()
         return again
-    return Execute(reasons=again.reasons, lease=lease, replace=again.replace, previous=previous)
+    return replace(again, lease=lease)
 
 
-def _look_up(workspace: Workspace, question: Question, previous: StepRun | None) -> Reused | Execute:
-    key = question.key
-    assert key is not None
+def look_up(workspace: Workspace, question: Question) -> Reused | Execute:
+    """What would be decided now; takes no lease and changes nothing."""
+    step, key = question.step, question.key
+    previous = workspace.runs.last(step.dag_id, step.task_id, step.map_index)
+    if key is None:
+        return Execute(reasons=(question.uncacheable,) if question.uncacheable else (), previous=previous)
+    if question.reuse.policy == "never":
+        return Execute(reasons=(Reason(code="NEVER", new="Reuse(policy='never')"),), previous=previous)
     if question.forced is not None or question.reuse.policy == "refresh":
         by = question.forced if question.forced is not None else "Reuse(policy='refresh')"
-        return Execute(reasons=(Reason(code="FORCED", new=f"by {by}"),), replace=True)
+        return Execute(reasons=(Reason(code="FORCED", new=f"by {by}"),), replace=True, previous=previous)
     record = workspace.records.get(key.fingerprint)
     if record is None:
-        return Execute(reasons=_why_new(workspace, key, previous))
-    limit = question.reuse.max_age
-    if limit is not None and (age := workspace.records.age(key.fingerprint)) is not None and age > limit.total_seconds():
-        old, new = f"{age / 3600:.1f} h", f"max_age {limit.total_seconds() / 3600:.1f} h"
-        return Execute(reasons=(Reason(code="EXPIRED", old=old, new=new),), replace=True)
-    if lost := [o.name for o in record.outputs if question.gone(o)]:
-        return Execute(reasons=tuple(Reason(code="OUTPUT_GONE", subject=n) for n in lost), replace=True)
+        return Execute(reasons=_why_new(workspace, key, previous), previous=previous)
+    if reasons := _why_not(workspace, question, record):
+        return Execute(reasons=reasons, replace=True, previous=previous)
     remarks = tuple(Reason(code="UPSTREAM_RERAN", subject=n, new="same bytes") for n in question.reran)
     return Reused(record=record, remarks=remarks, previous=previous)
+
+
+def _why_not(workspace: Workspace, question: Question, record: ReuseRecord) -> tuple[Reason, ...]:
+    """Reasons against a record that is there: it is too old, or outputs are gone."""
+    limit = question.reuse.max_age
+    age = workspace.records.age(record.fingerprint) if limit is not None else None
+    if limit is not None and age is not None and age > limit.total_seconds():
+        old, new = f"{age / 3600:.1f} h", f"max_age {limit.total_seconds() / 3600:.1f} h"
+        return (Reason(code="EXPIRED", old=old, new=new),)
+    return tuple(Reason(code="OUTPUT_GONE", subject=o.name) for o in record.outputs if question.gone(o))
 
 
 def _why_new(workspace: Workspace, key: KeyDocument, previous: StepRun | None) -> tuple[Reason, ...]:

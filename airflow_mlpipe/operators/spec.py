@@ -13,6 +13,7 @@ from airflow_mlpipe.model.records import Producer
 from airflow_mlpipe.model.reference import OutputReference, is_absent, is_reference
 from airflow_mlpipe.model.step import Argument, CodeSpec, InputPath, InputPort, OutputPath, OutputPort, StepSpec, Text
 from airflow_mlpipe.operators.definition import source_root
+from airflow_mlpipe.operators.masking import is_masked, typed_params
 from airflow_mlpipe.operators.ports import data_from_plain
 from airflow_mlpipe.operators.templates import reads, reads_all
 
@@ -85,7 +86,7 @@ def resolve(step: StepOperator, context: Context) -> Resolved:
         hashed_parameters={
             n: _hashed_value(t, parameters[n], ignored, run) for n, _, t in _parameter_pairs(step) if n not in ignored
         },
-        run_params={n: run[n] for n in sorted(run if names is None else names) if n in run and n not in ignored},
+        run_params=typed_params(run, (run.keys() if names is None else names) - ignored),
     )
 
 
@@ -195,21 +196,12 @@ def _hashed_value(template: Any, value: Any, ignored: frozenset[str], run: Mappi
     if not isinstance(template, str):
         return value
     read = reads(template)
-    if read.secret or _is_masked(value):
+    if read.secret or is_masked(value):
         return f"secret:{template if read.secret else SECRET_TEXT}"
     names = frozenset(run) if read.params is None else read.params
     if names & ignored and not read.others:
         return f"template:{template}"
     return value
-
-
-def _is_masked(value: Any) -> bool:
-    """Whether Airflow's secrets masker would hide (part of) a value in the log."""
-    if not isinstance(value, str):
-        return False
-    from airflow.sdk.log import redact
-
-    return bool(redact(value) != value)
 
 
 def _texts(values: Any) -> list[str]:

@@ -1,0 +1,182 @@
+"""What would run now: the decision of every step of a DAG, made without running anything.
+
+Steps are visited in the order of their dependencies.  A step whose inputs are known - they existed before, or come from
+a step that would be reused - is decided exactly; one that takes the output of a step that would execute *depends*: with
+the same bytes as last time it would be reused, with others it would execute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_mlpipe.errors import MLPipeError
+from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord
+from airflow_mlpipe.model.reference import absent
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+    from airflow_mlpipe.hooks.workspace import Stores
+    from airflow_mlpipe.operators.base import StepOperator
+
+Outcome = Literal["reuse", "execute", "depends", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """What one step would do.
+
+    :param outcome: ``unknown``: a mapped step (its instances are known at run time only), an operator that is not a
+        step, or one whose fingerprint cannot be made now; ``reasons`` says which.
+    :param saved: seconds that its reuse would save. :param waits_for: the steps whose new outputs it depends on.
+    """
+
+    task_id: str
+    outcome: Outcome
+    reasons: tuple[Reason, ...] = ()
+    saved: float = 0.0
+    waits_for: tuple[str, ...] = ()
+
+
+def plan_dag(dag: DAG, conf: Mapping[str, Any] | None = None, *, stores: Stores | None = None) -> list[PlannedStep]:
+    """Plan a run of a DAG.
+
+    :param conf: the run's conf: parameters, and what it forces.
+    :raises ParamValidationError: Airflow's, for a parameter that is not valid.
+    """
+    from airflow_mlpipe.hooks.workspace import Stores
+
+    plan = _Plan(dag, dict(conf or {}), stores or Stores())
+    return [plan.visit(task) for task in dag.topological_sort() if hasattr(task, "task_id")]
+
+
+class _Plan:
+    def __init__(self, dag: DAG, conf: dict[str, Any], stores: Stores) -> None:
+        self.dag, self.conf, self.stores = dag, conf, stores
+        self.known: dict[str, ReuseRecord] = {}
+        self.planned: dict[str, PlannedStep] = {}
+
+    def visit(self, task: Any) -> PlannedStep:
+        from airflow_mlpipe.operators.base import StepOperator
+
+        if isinstance(task, StepOperator):
+            try:
+                step = self._step(task)
+            except MLPipeError as error:
+                step = PlannedStep(task_id=task.task_id, outcome="execute", reasons=(Reason(code="ERROR", new=str(error)),))
+        else:
+            what = "a mapped step is decided instance by instance" if task.is_mapped else "not a step"
+            step = PlannedStep(task_id=task.task_id, outcome="unknown", reasons=(Reason(code="UNKNOWN", new=what),))
+        self.planned[task.task_id] = step
+        return step
+
+    def _step(self, task: StepOperator) -> PlannedStep:
+        from airflow_mlpipe.operators.attempt import fingerprint, is_gone
+        from airflow_mlpipe.operators.decide import Question, Reused, look_up
+        from airflow_mlpipe.operators.force import forced_by
+        from airflow_mlpipe.operators.spec import resolve
+
+        forced = forced_by(
+            self.conf, task.task_id, upstream=task.get_flat_relative_ids(upstream=True), all_tasks=self.dag.task_ids
+        )
+        waits = self._waits_for(task)
+        if waits and forced is None:
+            return PlannedStep(task_id=task.task_id, outcome="depends", waits_for=waits)
+        if waits:
+            return PlannedStep(task_id=task.task_id, outcome="execute", reasons=(Reason(code="FORCED", new=f"by {forced}"),))
+        who = Producer(dag_id=self.dag.dag_id, task_id=task.task_id, run_id="plan")
+        context = self._context(task, who)
+        rendered = self._rendered(task, context)
+        found = fingerprint(resolve(rendered, context), self.stores)
+        question = Question(
+            step=who,
+            key=found.key,
+            reuse=task.reuse,
+            forced=forced,
+            uncacheable=found.uncacheable,
+            gone=lambda output: is_gone(output, self.stores),
+        )
+        decision = look_up(self.stores.workspace, question)
+        if isinstance(decision, Reused):
+            self.known[task.task_id] = decision.record
+            return PlannedStep(
+                task_id=task.task_id, outcome="reuse", reasons=decision.remarks, saved=decision.record.seconds
+            )
+        return PlannedStep(task_id=task.task_id, outcome="execute", reasons=decision.reasons)
+
+    def _waits_for(self, task: StepOperator) -> tuple[str, ...]:
+        from airflow.sdk import XComArg
+
+        fields = (task.arguments, task.inputs, task.resource_inputs, task.parameters)
+        sources = {op.task_id for field in fields for op, _ in XComArg.iter_xcom_references(field)}
+        return tuple(sorted(s for s in sources if s not in self.known))
+
+    def _rendered(self, task: StepOperator, context: Any) -> StepOperator:
+        """A copy with its templates rendered and its edges replaced by the references of upstream's records."""
+        twin = copy(task)
+        values = {name: self._resolved(getattr(task, name)) for name in task.template_fields}
+        for name, value in values.items():
+            object.__setattr__(twin, name, twin.render_template(value, context, self.dag.get_template_env()))
+        return twin
+
+    def _resolved(self, value: Any) -> Any:
+        from airflow.sdk import XComArg
+
+        from airflow_mlpipe.operators.xcoms import return_value
+
+        if isinstance(value, XComArg):
+            operator, key = next(iter(value.iter_references()))
+            record = self.known[operator.task_id]
+            if key == "return_value":
+                return return_value(record)
+            reference = record.output(key)
+            return reference.to_json() if reference else absent(key)
+        if isinstance(value, list):
+            return [self._resolved(v) for v in value]
+        if isinstance(value, dict):
+            return {k: self._resolved(v) for k, v in value.items()}
+        return value
+
+    def _context(self, task: StepOperator, who: Producer) -> Any:
+        """As much of a run's context as can be known before there is a run."""
+        import pendulum
+        from airflow.sdk.definitions.param import ParamsDict
+
+        params = ParamsDict(suppress_exception=False)
+        params.update(self.dag.params)
+        params.update(task.params)
+        params.update({k: v for k, v in self.conf.items() if k in params})
+        now = pendulum.now("UTC")
+        ti = _PlannedInstance(who)
+        return {
+            "params": params.validate(),
+            "dag": self.dag,
+            "task": task,
+            "ti": ti,
+            "task_instance": ti,
+            "run_id": who.run_id,
+            "dag_run": _PlannedRun(self.conf, who.run_id),
+            "ds": now.to_date_string(),
+            "ds_nodash": now.format("YYYYMMDD"),
+            "ts": now.isoformat(),
+            "logical_date": now,
+        }
+
+
+class _PlannedInstance:
+    """The parts of a task instance that a step looks at."""
+
+    def __init__(self, who: Producer) -> None:
+        self.dag_id, self.task_id, self.run_id = who.dag_id, who.task_id, who.run_id
+        self.map_index, self.try_number = who.map_index, who.try_number
+
+
+@dataclass(frozen=True, slots=True)
+class _PlannedRun:
+    """The parts of a DAG run that a template looks at."""
+
+    conf: Mapping[str, Any]
+    run_id: str
