@@ -39,12 +39,14 @@ class ContentIdentity:
     size: int = 0
     files: int = 1
     filename: str = ""
+    executable: bool = False
     members: Mapping[str, str] | None = None
 
     @property
-    def deciding(self) -> dict[str, str]:
+    def deciding(self) -> dict[str, Any]:
         """What a fingerprint contains."""
-        return {"kind": self.kind, "digest": self.digest, "filename": self.filename if self.kind == "file" else ""}
+        decides: dict[str, Any] = {"kind": self.kind, "digest": self.digest}
+        return decides | {"filename": self.filename, "executable": self.executable} if self.kind == "file" else decides
 
     def to_json(self) -> dict[str, Any]:
         """Plain members, those that say nothing left out."""
@@ -79,6 +81,7 @@ class ContentIdentity:
             size=content.size,
             files=content.files,
             filename=(filename or content.name) if content.kind == "file" else "",
+            executable=content.executable,
             members=members,
         )
 
@@ -91,6 +94,7 @@ class ContentIdentity:
             size=reference.size,
             files=reference.files,
             filename=reference.filename,
+            executable=reference.executable,
             members=members,
         )
 
@@ -104,7 +108,7 @@ def many(identities: Iterable[ContentIdentity]) -> ContentIdentity:
     """The identity of an input that gathers several, in their order."""
     each = tuple(identities)
     digest = hashlib.sha256(_MANY_DOMAIN + dump([i.deciding for i in each])).hexdigest()
-    weakest = max((i.rung for i in each), key=_STRENGTH.index, default="digest")
+    weakest: Rung = max((i.rung for i in each), key=_STRENGTH.index, default="digest")
     return ContentIdentity(
         kind="many",
         digest=f"many:{digest}",

@@ -1,7 +1,7 @@
 """The identity of objects in a store from one listing, without reading them.
 
-The ladder, strongest first: version id; ETag and size; modification time and size.  One rung serves a whole listing, the
-weakest that all of its objects reach, and is named in the identity: two rungs never give one digest.
+The ladder, strongest first: version id; ETag and size; modification time and size.  One rung serves a whole listing,
+the weakest that all of its objects reach, and is named in the identity: two rungs never give one digest.
 """
 
 from __future__ import annotations
@@ -56,13 +56,12 @@ def identify_objects(infos: Sequence[ListedObject], *, root: str, kind: Literal[
     if kind == "file" and len(infos) != 1:
         raise InputError("this is not one object", where=root, given=f"{len(infos)} objects")
     rung = _rung(infos)
-    rows = sorted([_relative(info.key, root, kind), _value(info, rung), info.size] for info in infos)
-    if kind == "file":
-        rows[0][0] = ""  # a file's own name counts as ``filename``, not as a part of its content
+    rows = [_row(info, root, kind, rung) for info in infos]
+    rows.sort()
     digest = hashlib.sha256(_DOMAIN + dump([rung, rows])).hexdigest()
     members = None
     if kind == "folder" and len(rows) <= MOST_MEMBERS:
-        members = {str(row[0]): _member(row) for row in rows}
+        members = {row[0]: _member(row) for row in rows}
     return ContentIdentity(
         kind=kind,
         digest=f"listing:{digest}",
@@ -75,9 +74,15 @@ def identify_objects(infos: Sequence[ListedObject], *, root: str, kind: Literal[
 
 
 def _rung(infos: Sequence[ListedObject]) -> Rung:
-    if infos and all(info.version for info in infos):
+    # S3 calls the version of every object "null" where versioning is off or suspended: that is no version.
+    if infos and all(info.version and info.version != "null" for info in infos):
         return "version"
     return "etag" if all(info.etag for info in infos) else "mtime"
+
+
+def _row(info: ListedObject, root: str, kind: str, rung: Rung) -> tuple[str, str, int]:
+    # A file's own name counts as ``filename``, not as a part of its content.
+    return ("" if kind == "file" else _relative(info.key, root)), _value(info, rung), info.size
 
 
 def _value(info: ListedObject, rung: Rung) -> str:
@@ -86,8 +91,8 @@ def _value(info: ListedObject, rung: Rung) -> str:
     return (info.etag or "") if rung == "etag" else repr(float(info.modified))
 
 
-def _relative(key: str, root: str, kind: str) -> str:
-    if kind == "file" or not root:
+def _relative(key: str, root: str) -> str:
+    if not root:
         return key
     prefix = f"{root.rstrip('/')}/"
     if not key.startswith(prefix):
@@ -95,5 +100,5 @@ def _relative(key: str, root: str, kind: str) -> str:
     return key[len(prefix) :]
 
 
-def _member(row: list[str | int]) -> str:
+def _member(row: tuple[str, str, int]) -> str:
     return hashlib.sha256(dump(row[1:])).hexdigest()[:12]

@@ -1,0 +1,92 @@
+"""Which files of a source folder are not code: ``.mlpipeignore`` in the syntax of gitignore, in any folder.
+
+Like git, a deeper file overrides one above it, the last pattern that matches decides, and what is below an ignored
+folder cannot be brought back.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+
+from pathspec import GitIgnoreSpec
+
+from airflow_mlpipe.errors import DefinitionError
+
+FILE = ".mlpipeignore"
+
+DEFAULTS = (
+    "__pycache__/",
+    "*.pyc",
+    ".git/",
+    ".ipynb_checkpoints/",
+    ".venv/",
+    ".mypy_cache/",
+    ".pytest_cache/",
+    ".ruff_cache/",
+    ".DS_Store",
+    FILE,
+)
+"""Ignored everywhere, unless a pattern says ``!``."""
+
+
+class Ignore:
+    """The ignore files of one source folder, read as the walk comes to them.
+
+    :param root: absolute path of the source folder.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._specs: dict[str, GitIgnoreSpec | None] = {}
+
+    def keeps(self, path: str, is_folder: bool) -> bool:
+        """Whether a member counts as code; asked of a folder before its members.
+
+        :param path: relative, POSIX.
+        :raises DefinitionError: for a pattern that cannot be understood.
+        """
+        folder, name = os.path.split(path)
+        below = f"{name}/" if is_folder else name
+        while True:
+            if (spec := self._spec(folder)) and (decided := spec.check_file(below).include) is not None:
+                return not decided
+            if not folder:
+                decided = _defaults().check_file(f"{path}/" if is_folder else path).include
+                return not decided
+            folder, name = os.path.split(folder)
+            below = f"{name}/{below}"
+
+    def keeps_all_of(self, path: str) -> bool:
+        """Whether a file and all folders that it is in count.  :raises DefinitionError: as :meth:`keeps`."""
+        parts = path.split("/")
+        folders = ("/".join(parts[:n]) for n in range(1, len(parts)))
+        return all(self.keeps(folder, True) for folder in folders) and self.keeps(path, False)
+
+    def _spec(self, folder: str) -> GitIgnoreSpec | None:
+        if folder not in self._specs:
+            file = os.path.join(self._root, folder, FILE)
+            try:
+                with open(file, encoding="utf-8") as lines:
+                    self._specs[folder] = compile_patterns(lines.read().splitlines(), where=file)
+            except FileNotFoundError:
+                self._specs[folder] = None
+            except UnicodeDecodeError as error:
+                raise DefinitionError("an ignore file is UTF-8 text", where=file, given=str(error)) from error
+        return self._specs[folder]
+
+
+@lru_cache(maxsize=1)
+def _defaults() -> GitIgnoreSpec:
+    return GitIgnoreSpec.from_lines(DEFAULTS)
+
+
+def compile_patterns(lines: list[str] | tuple[str, ...], *, where: str) -> GitIgnoreSpec:
+    """Patterns in the syntax of gitignore.
+
+    :raises DefinitionError: for one that cannot be understood.
+    """
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise DefinitionError(f"not a pattern ({error})", where=where, given=list(lines)) from error
