@@ -1,6 +1,6 @@
 """A step that is mapped: one instance for each number of components, each with a fingerprint of its own.
 
-Adding a number to ``COMPONENTS`` executes one more instance of each mapped step, and ``choose`` again; the instances
+Adding a number to ``COMPONENTS`` executes one more instance of the mapped step, and ``narrowest`` again; the instances
 that were there are reused.
 """
 

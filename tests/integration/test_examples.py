@@ -1,0 +1,71 @@
+"""The examples in the repository are what the documentation says they are, and they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "dags_examples"
+
+
+@pytest.fixture
+def examples(tmp_path):
+    """A copy of the examples: one of them edits itself."""
+    folder = tmp_path / "dags"
+    shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def test_the_order_of_the_digits_example_follows_from_its_data_alone(run_dag, examples):
+    """Nobody wrote `>>`, and the edges are those of the data."""
+    dag = run_dag.parse(folder=examples, dag_id="digits")
+    assert ">>" not in (examples / "digits.py").read_text().partition('"""\n\nimport')[2]
+    assert dag.get_task("pixels.features").upstream_task_ids == {"prepare"}
+    assert dag.get_task("pca.train").upstream_task_ids == {"pca.features"}
+    assert dag.get_task("pca.evaluate").upstream_task_ids == {"pca.features", "pca.train"}
+    assert dag.get_task("report").upstream_task_ids == {"prepare", "choose"}
+    assert dag.get_task("choose").upstream_task_ids == {
+        f"{kind}.{step}" for kind in ("pixels", "pca", "gradients") for step in ("train", "evaluate")
+    }
+
+
+_SERIALISE = """
+import json
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+bag = DagBag({folder!r})
+assert not bag.import_errors, bag.import_errors
+print(json.dumps([DagSerialization.to_dict(dag) for _, dag in sorted(bag.dags.items())], sort_keys=True))
+"""
+
+
+def test_the_examples_serialise_to_the_same_bytes_under_every_hash_seed(examples):
+    """Two interpreters give one serialised form, or Airflow would make a new DAG version at every parse."""
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", _SERIALISE.format(folder=str(examples))],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(EXAMPLES.parent)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()[-1]
+        for seed in ("0", "4242")
+    )
+    assert first == second
+    assert len(json.loads(first)) == len(list(examples.glob("*.py")))
+
+
+def test_any_operator_is_reused_when_its_command_is_the_same(run_dag, examples):
+    """The Bash example executes once for each number of lines."""
+    first = run_dag(folder=examples, dag_id="any_operator")
+    again = run_dag(folder=examples, dag_id="any_operator")
+    other = run_dag(folder=examples, dag_id="any_operator", conf={"lines": 7})
+    assert [first.executed, again.executed, other.executed] == [["count"], [], ["count"]]
+    assert again["count"].xcoms["return_value"] == first["count"].xcoms["return_value"] == "1000"
+    assert other["count"].xcoms["return_value"] == "7"
