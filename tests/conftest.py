@@ -47,6 +47,9 @@ def _own_home() -> Path:
 
 AIRFLOW_HOME = _own_home()
 
+# The fixtures of the object stores: s3, s3_without_conditions, azure.
+pytest_plugins = ("servers",)
+
 
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:

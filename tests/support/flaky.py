@@ -1,0 +1,60 @@
+"""A network between a client and a server that loses answers: a TCP proxy whose faults a test switches on."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from types import TracebackType
+from urllib.parse import urlsplit
+
+
+class FlakyNetwork:
+    """Forwards connections to a server.
+
+    :ivar endpoint: where clients find the server.
+    :ivar lost: how many requests from now on reach the server and get no answer: the connection is closed instead.
+    """
+
+    def __init__(self, server: str) -> None:
+        parts = urlsplit(server)
+        self._target = (parts.hostname or "", parts.port or 80)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}{parts.path}"
+        self.lost = 0
+        self.requests = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> FlakyNetwork:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), client, socket.create_connection(self._target) as server:
+            threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
+            while data := server.recv(1 << 16):
+                # The server has done what it was asked; the client does not learn of it.
+                with self._lock:
+                    if self.lost > 0:
+                        self.lost -= 1
+                        return
+                client.sendall(data)
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(1 << 16):
+                with self._lock:
+                    self.requests += 1
+                server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
