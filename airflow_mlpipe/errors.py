@@ -79,7 +79,8 @@ class UncacheableError(MLPipeError, Terminal):
         super().__init__(
             f"a value of type {self.type_name} has no canonical form",
             where=path,
-            fix=fix or "pass plain values (None, bool, int, float, str, list, dict), or leave it out with Reuse(ignore=...)",
+            fix=fix
+            or "pass plain values (None, bool, int, float, str, list, dict), or leave it out with Reuse(ignore=...)",
         )
 
 

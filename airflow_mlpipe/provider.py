@@ -31,7 +31,9 @@ _DATASTORE = {
     "hook-name": "MLPipe Datastore",
     "conn-fields": {
         "url": _field("URL", "The root: s3://bucket/prefix, abfs://container/prefix, file:///folder, gs://..."),
-        "connection": _field("Connection", "Airflow connection of another provider that holds the credentials (aws, wasb...)"),
+        "connection": _field(
+            "Connection", "Airflow connection of another provider that holds the credentials (aws, wasb...)"
+        ),
         "endpoint_url": _field("Endpoint URL", "Of a store that is not the cloud's own, for example http://minio:9000"),
         "region": _field("Region", "Of an S3 bucket"),
         "account_name": _field("Account name", "Of an Azure storage account; by default the login"),
@@ -46,9 +48,20 @@ _DATASTORE = {
 
 
 def _option(
-    description: str, default: str | None = None, *, kind: str = "string", example: str | None = None, sensitive: bool = False
+    description: str,
+    default: str | None = None,
+    *,
+    kind: str = "string",
+    example: str | None = None,
+    sensitive: bool = False,
 ) -> dict[str, Any]:
-    option = {"description": description, "version_added": "0.1.0", "type": kind, "example": example, "default": default}
+    option = {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": kind,
+        "example": example,
+        "default": default,
+    }
     return {**option, "sensitive": True} if sensitive else option
 
 
@@ -59,18 +72,24 @@ def _options() -> dict[str, Any]:
             "serves one machine; with workers on several, an object store.",
             example="s3://ml/workspace",
         ),
-        "workspace_connection": _option("Airflow connection with the credentials of the workspace.", example="aws_default"),
+        "workspace_connection": _option(
+            "Airflow connection with the credentials of the workspace.", example="aws_default"
+        ),
         "datastores": _option(
             "Datastores by name, next to the Airflow connections of type mlpipe_datastore, as JSON.",
             example='{"lake": {"url": "s3://lake/raw", "connection": "aws_default"}}',
         ),
-        "cache": _option("Folder of a worker's host for blobs and environments. Default: mlpipe/cache under AIRFLOW_HOME."),
+        "cache": _option(
+            "Folder of a worker's host for blobs and environments. Default: mlpipe/cache under AIRFLOW_HOME."
+        ),
         "scratch": _option("Folder of a worker's host for running attempts, on the file system of the cache."),
         "salt": _option("Part of every fingerprint: change it, and nothing recorded before is reused.", default=""),
         "lease_seconds": _option(
             "How long an execution without a heartbeat keeps others from executing the same.", "60", kind="float"
         ),
-        "wait_seconds": _option("How often a waiting step looks whether the other has finished; at least 5.", "10", kind="float"),
+        "wait_seconds": _option(
+            "How often a waiting step looks whether the other has finished; at least 5.", "10", kind="float"
+        ),
         "gc_grace_hours": _option("Garbage collection takes nothing younger.", "24", kind="float"),
         "keep_failed": _option("Keep the folder of a failed attempt for a look.", "False", kind="boolean"),
         "uv": _option("The uv program that builds environments. Default: from PATH, or the Python package uv."),

@@ -21,7 +21,7 @@ class Settings:
     """The options in force.
 
     :param workspace: URL of the workspace. :param workspace_connection: Airflow connection with its credentials.
-    :param datastores: datastores by name, next to the Airflow connections: ``{"lake": {"url": ..., "connection": ...}}``.
+    :param datastores: datastores by name, next to the connections: ``{"lake": {"url": ..., "connection": ...}}``.
     :param cache: folder of this host for blobs, environments and digests.
     :param scratch: folder of this host for attempts; on the file system of ``cache``, so that inputs can be linked.
     :param salt: text in every fingerprint: change it, and nothing recorded before is reused.
@@ -87,7 +87,9 @@ def _number(conf: Any, option: str, default: float, *, least: float) -> float:
     except ValueError:
         value = least - 1
     if value < least:
-        raise ConfigurationError("not a number in range", where=f"[{SECTION}] {option}", given=text, valid=f"{least:g} or more")
+        raise ConfigurationError(
+            "not a number in range", where=f"[{SECTION}] {option}", given=text, valid=f"{least:g} or more"
+        )
     return value
 
 
@@ -99,9 +101,13 @@ def _datastores(text: str) -> Mapping[str, Mapping[str, str]]:
         stores = json.loads(text)
     except ValueError as error:
         raise ConfigurationError(f"not JSON ({error})", where=where, valid=example) from error
-    if not isinstance(stores, dict) or not all(isinstance(s, dict) and isinstance(s.get("url"), str) for s in stores.values()):
+    if not isinstance(stores, dict) or not all(
+        isinstance(s, dict) and isinstance(s.get("url"), str) for s in stores.values()
+    ):
         raise ConfigurationError("not a JSON object of datastores", where=where, valid=example)
     for name, store in stores.items():
         if unknown := set(store) - {"url", "connection"}:
-            raise ConfigurationError("unknown member", where=f"{where}: {name}", given=sorted(unknown), valid=("url", "connection"))
+            raise ConfigurationError(
+                "unknown member", where=f"{where}: {name}", given=sorted(unknown), valid=("url", "connection")
+            )
     return stores

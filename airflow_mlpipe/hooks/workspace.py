@@ -60,7 +60,9 @@ class Stores:
             return self.workspace.contents
         if spelling not in self._contents:
             config = config_of_datastore(Datastore.spelled(spelling), self.settings)
-            inner = StoreConfig(url=f"{config.url.rstrip('/')}/{OURS}", options=config.options, filesystem=config.filesystem)
+            inner = StoreConfig(
+                url=f"{config.url.rstrip('/')}/{OURS}", options=config.options, filesystem=config.filesystem
+            )
             self._contents[spelling] = self._open_contents(open_store(inner))
         return self._contents[spelling]
 

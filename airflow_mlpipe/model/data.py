@@ -64,7 +64,9 @@ def check_relative(path: str, *, where: str) -> str:
         raise PathError("a path may not hold NUL or a backslash", where=where, given=path)
     normal = posixpath.normpath(path) if path else "."
     if path.startswith("/") or normal == ".." or normal.startswith("../"):
-        raise PathError("the path leaves its root", where=where, given=path, fix="give a path below the root, without ..")
+        raise PathError(
+            "the path leaves its root", where=where, given=path, fix="give a path below the root, without .."
+        )
     return "" if normal == "." else normal
 
 
@@ -94,7 +96,9 @@ class DataReference:
         folder = self.path.endswith("/")
         normal = check_relative(self.path, where=where)
         object.__setattr__(self, "path", f"{normal}/" if folder and normal else normal)
-        object.__setattr__(self, "name", check_port(self.name or port_from_path(normal or self.datastore.name), where=where))
+        object.__setattr__(
+            self, "name", check_port(self.name or port_from_path(normal or self.datastore.name), where=where)
+        )
         if self.identity not in ("auto", "content"):
             raise DefinitionError("unknown identity", where=where, given=self.identity, valid=("auto", "content"))
 
@@ -169,7 +173,10 @@ class PipelineData:
             unknown = set(re.findall(r"\{([^}]*)\}", self.path)) - {"dag", "run", "task", "map"}
             if unknown:
                 raise DefinitionError(
-                    "unknown placeholder in path", where=where, given=sorted(unknown), valid=("dag", "run", "task", "map")
+                    "unknown placeholder in path",
+                    where=where,
+                    given=sorted(unknown),
+                    valid=("dag", "run", "task", "map"),
                 )
         object.__setattr__(self, "volatile", tuple(self.volatile))
 

@@ -34,14 +34,20 @@ class Environment:
     def __post_init__(self) -> None:
         if self.image is not None and (self.requirements is not None or self.python is not None):
             raise DefinitionError(
-                "an image brings its own Python", where="Environment", given=self.image, fix="give image=, or requirements=/python="
+                "an image brings its own Python",
+                where="Environment",
+                given=self.image,
+                fix="give image=, or requirements=/python=",
             )
-        if isinstance(self.pass_variables, str):
+        pass_variables: object = self.pass_variables
+        if isinstance(pass_variables, str):
             raise DefinitionError("pass_variables is a list of names", where="Environment", given=self.pass_variables)
         for name, value in self.variables.items():
             check_variable(name)
             if not isinstance(value, str):
-                raise DefinitionError("the value of a variable is text", where=f"Environment(variables[{name!r}])", given=value)
+                raise DefinitionError(
+                    "the value of a variable is text", where=f"Environment(variables[{name!r}])", given=value
+                )
         for name in self.pass_variables:
             check_variable(name)
         object.__setattr__(self, "variables", MappingProxyType(dict(sorted(self.variables.items()))))
@@ -56,7 +62,10 @@ def check_variable(name: str) -> str:
     check_port(name, where="Environment(variables)")
     if name.startswith(_OURS):
         raise DefinitionError(
-            "this variable is set by the system", where="Environment(variables)", given=name, fix="choose a name of your own"
+            "this variable is set by the system",
+            where="Environment(variables)",
+            given=name,
+            fix="choose a name of your own",
         )
     return name
 

@@ -23,7 +23,10 @@ def check_port(name: object, *, where: str) -> str:
     """
     if not isinstance(name, str) or not _PORT.match(name):
         raise DefinitionError(
-            "not a valid name", where=where, given=name, valid="letters, digits and _, not starting with a digit, at most 64"
+            "not a valid name",
+            where=where,
+            given=name,
+            valid="letters, digits and _, not starting with a digit, at most 64",
         )
     if name in RESERVED_PORTS:
         raise DefinitionError("this name is reserved", where=where, given=name, fix="choose another name")

@@ -1,7 +1,7 @@
 """What is remembered of a step: Producer, ReuseRecord, StepRun.
 
-A :class:`ReuseRecord` exists exactly when the outputs of its fingerprint are complete.  A :class:`StepRun` says what one
-task instance did and why; the log, the UI, the CLI and lineage all show that one record.
+A :class:`ReuseRecord` exists exactly when the outputs of its fingerprint are complete.  A :class:`StepRun` says what
+one task instance did and why; the log, the UI, the CLI and lineage all show that one record.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Reason:
     """One difference that made a step execute (or the remark that came with its reuse).
 
     :param code: NEW, CODE, PARAM, INPUT, ENV, COMMAND, OUTPUTS, VERSION, FORCED, EXPIRED, OUTPUT_GONE, UNCACHEABLE,
-        INPUT_CHANGED_DURING_RUN, NEVER; with a reuse: UPSTREAM_RERAN.  A ``subject`` names one part; texts are at most 80 characters.
+        INPUT_CHANGED_DURING_RUN, NEVER; with a reuse: UPSTREAM_RERAN.
     :param subject: the file, parameter, input, variable ... that differs.
     :param old: before, readable and short. :param new: now.
     """

@@ -17,7 +17,7 @@ def parse_bytes(value: str | int, *, where: str) -> int:
 
     :raises DefinitionError: when it is none.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    if type(value) is int and value > 0:
         return value
     match = _QUANTITY.match(value) if isinstance(value, str) else None
     if match is None or (size := int(float(match[1]) * _UNITS[match[2]])) <= 0:
@@ -39,7 +39,7 @@ class Gpu:
     memory: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.count, int) or isinstance(self.count, bool) or self.count < 1:
+        if type(self.count) is not int or self.count < 1:
             raise DefinitionError("GPU count must be a whole number from 1", where="Gpu(count)", given=self.count)
         if self.memory is not None:
             parse_bytes(self.memory, where="Gpu(memory)")
@@ -64,7 +64,8 @@ class Resources:
     disk: str | None = None
 
     def __post_init__(self) -> None:
-        if self.cpu is not None and not (isinstance(self.cpu, (int, float)) and self.cpu > 0):
+        cpu: object = self.cpu
+        if cpu is not None and not (isinstance(cpu, (int, float)) and cpu > 0):
             raise DefinitionError("cpu must be a positive number of cores", where="Resources(cpu)", given=self.cpu)
         for name in ("memory", "shm", "disk"):
             if (value := getattr(self, name)) is not None:

@@ -32,10 +32,12 @@ class Reuse:
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise DefinitionError("unknown policy", where="Reuse(policy)", given=self.policy, valid=POLICIES)
-        if isinstance(self.ignore, str):
+        ignore: object = self.ignore
+        if isinstance(ignore, str):
             raise DefinitionError("ignore is a list of names", where="Reuse(ignore)", given=self.ignore)
         object.__setattr__(self, "ignore", tuple(sorted(self.ignore)))
         if self.version is not None and not isinstance(self.version, str):
             raise DefinitionError("version is text", where="Reuse(version)", given=self.version)
-        if self.max_age is not None and not (isinstance(self.max_age, timedelta) and self.max_age > timedelta(0)):
+        max_age: object = self.max_age
+        if max_age is not None and not (isinstance(max_age, timedelta) and max_age > timedelta(0)):
             raise DefinitionError("max_age is a positive timedelta", where="Reuse(max_age)", given=self.max_age)

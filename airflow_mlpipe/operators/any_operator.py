@@ -2,10 +2,10 @@
 
 The same journey for an operator that is not ours - a BashOperator, a SQL, Spark or Databricks operator, a ``@task``, a
 mapped task: fingerprint, look up, and either end as a success with the XComs of the original, or go on, and record the
-result when the operator has succeeded.  The hook installs the second half itself.
+result when the operator has succeeded.  The hook installs that second half itself.
 
-Known limits: outputs are data that the operator writes where it likes, so they are named by DataReference and identified,
-not kept; and an operator that defers itself holds its lease only until ``[mlpipe] lease_seconds`` after it deferred.
+Known limits: outputs are data that the operator writes where it likes, so they are named by DataReference and
+identified, not kept; and an operator that defers itself holds its lease only until ``[mlpipe] lease_seconds`` after it deferred.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_mlpipe.errors import DefinitionError, InputChangedError, InputError, UncacheableError
 from airflow_mlpipe.model.data import DataReference
@@ -46,8 +46,8 @@ def reuse_unchanged(
 ) -> ReuseHook:
     """Make a ``pre_execute`` hook that lets an operator end as a success when nothing changed.
 
-    The fingerprint is made of the operator's class, its rendered template fields, the source of a ``python_callable`` (with
-    what its file imports beside it), and what is given here.
+    The fingerprint is made of the operator's class, its rendered template fields, the source of a ``python_callable``
+    (with what its file imports beside it), and what is given here.
 
     :param inputs: data that the operator reads; what it gets through XCom counts already, by its template fields.
     :param outputs: data that the operator writes; a hit needs them to be as they were recorded.
@@ -103,7 +103,7 @@ class _Journey:
     def start(self) -> None:
         from airflow_mlpipe.operators.decide import Reused, Wait
 
-        resumed = getattr(self.context["ti"]._ti_context_from_server, "next_method", None)
+        resumed = getattr(getattr(self.context["ti"], "_ti_context_from_server", None), "next_method", None)
         if resumed and resumed != _RESUME:
             return  # the operator deferred itself and goes on: the decision was made before
         self.identities = self._identities()
@@ -201,7 +201,7 @@ class _Journey:
         except InputError:
             return True
 
-    def _reuse(self, decision: Reused) -> None:
+    def _reuse(self, decision: Reused) -> NoReturn:
         from airflow.sdk.exceptions import DownstreamTasksSkipped
 
         from airflow_mlpipe.operators.attempt import run_of_reuse
@@ -217,9 +217,9 @@ class _Journey:
         push_summary(self.context, run)
         self.stores.workspace.runs.put(run)
         self.stores.workspace.usage.touch(record.fingerprint)
-        raise DownstreamTasksSkipped(tasks=[])
+        raise DownstreamTasksSkipped(tasks=[])  # type: ignore[no-untyped-call]
 
-    def _wait(self, decision: Wait) -> None:
+    def _wait(self, decision: Wait) -> NoReturn:
         from airflow.sdk.exceptions import TaskDeferred
 
         from airflow_mlpipe.triggers.lease import LeaseTrigger
@@ -304,7 +304,12 @@ class _Journey:
             self.log.warning("the result is not recorded: %s", error)
             return (Reason(code="INPUT_CHANGED_DURING_RUN"),)
         record = ReuseRecord(
-            fingerprint=fingerprint, producer=self.who, outputs=outputs, xcoms=xcoms, started=self.started, seconds=seconds
+            fingerprint=fingerprint,
+            producer=self.who,
+            outputs=outputs,
+            xcoms=xcoms,
+            started=self.started,
+            seconds=seconds,
         )
         self.stores.workspace.keys.put(fingerprint, self.key.to_json())
         self.stores.workspace.records.publish(record, replace=self.decision.replace)
@@ -351,5 +356,3 @@ def _content(value: Any) -> Any:
     if hasattr(value, "__iter__") and type(value).__name__ == "LazyXComSequence":
         return [_content(v) for v in value]
     return value
-
-

@@ -56,5 +56,5 @@ def publish_assets(
         asset, output = asset_of(data), record.output(data.name)
         if asset is None or output is None or before.get(data.name) == output.digest:
             continue
-        extra = {"digest": output.digest, "uri": output.uri, "size": output.size, "files": output.files}
+        extra: dict[str, Any] = {"digest": output.digest, "uri": output.uri, "size": output.size, "files": output.files}
         context["outlet_events"][alias_of(asset)].add(asset, extra=extra)

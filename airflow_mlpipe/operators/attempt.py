@@ -83,7 +83,7 @@ def identify_environment(resolved: Resolved, snapshot: CodeSnapshot | None, stor
 
 
 def ask(step: Fingerprinted, context: Context, stores: Stores) -> Decision:
-    """Reuse, execute, or wait?"""
+    """Decide: reuse, execute, or wait."""
     task, who = context["task"], producer_of(context)
     forced = forced_by(
         context["dag_run"].conf,
@@ -129,7 +129,9 @@ def recheck(step: Fingerprinted, stores: Stores) -> None:
                 fix="run the step again when nobody writes its input",
             )
     if identify_environment(step.resolved, step.snapshot, stores) != step.environment:
-        raise InputChangedError("the environment changed while the step ran; its result is not published", where=spec.label)
+        raise InputChangedError(
+            "the environment changed while the step ran; its result is not published", where=spec.label
+        )
 
 
 def job_of(step: Fingerprinted, who: Producer, *, recorded: bool, secrets: Mapping[str, str]) -> Job:

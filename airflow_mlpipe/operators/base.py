@@ -1,7 +1,7 @@
 """The journey of a step, written out from top to bottom.
 
-``__init__`` is the author's part, while the DAG file is parsed.  ``pre_execute`` fingerprints and decides, in the worker,
-before any work is started: a reused step ends there, as a success, with the XComs of the original.  ``execute`` stages,
+``__init__`` is the author's part, while the DAG file is parsed.  ``pre_execute`` fingerprints and decides, in the
+worker, before any work is started: a reused step ends there, as a success, with the XComs of the original.  ``execute`` stages,
 runs, verifies and publishes, and returns references.
 """
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from airflow_mlpipe.compute.base import Compute
     from airflow_mlpipe.hooks.workspace import Stores
-    from airflow_mlpipe.operators.attempt import Fingerprinted
     from airflow_mlpipe.operators.decide import Execute, Reused, Wait
 
 
@@ -115,26 +114,27 @@ class StepOperator(Lineage, BaseOperator):
         self.inputs, self.resource_inputs = collected.ports, resource.ports
         self.source_directory, self.script_name = source_directory, script_name
         self.include, self.code = tuple(include), code
-        self.environment, self.compute_target, self.resources = environment, compute_target, resources
+        self.environment, self.compute_target = environment, compute_target
+        self.step_resources = resources  # `resources` is an attribute of Airflow's own
         self.reuse = effective_reuse(reuse, allow_reuse, where=where)
         self.secrets, self.sorted_listings = secrets, sorted_listings
         if not getattr(self, "_BaseOperator__from_mapped", False):
             self._register(collected, resource, where)
 
     def _register(self, inputs: Inputs, resource_inputs: Inputs, where: str) -> None:
-        check_types(vars(self), where=where)
+        check_types({**vars(self), "resources": self.step_resources}, where=where)
         if self.environment and self.environment.image and self.compute_target == "local":
             from airflow_mlpipe.compute.local import refuse_image
 
             refuse_image(self.environment.image, where=where)
         check_argument_ports(self.arguments, self.inputs, tuple(o.name for o in self.output_data), where=where)
-        check_files(vars(self), self.dag.fileloc if self.has_dag() else None, where=where)
-        edges = edges_of(self.dag if self.has_dag() else None, where=where)
+        check_files(vars(self), self.dag.fileloc if self._in_dag() else None, where=where)
+        edges = edges_of(self.dag if self._in_dag() else None, where=where)
         edges.produce(self, self.output_data)
         edges.consume(self, inputs.pending + resource_inputs.pending)
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> StepPartial:  # type: ignore[override]
+    def partial(cls, **kwargs: Any) -> StepPartial:
         """Airflow's ``partial``, with the edges and checks of a step."""
         if "outputs" in kwargs:
             where = f"step {kwargs.get('task_id')!r}"
@@ -142,6 +142,9 @@ class StepOperator(Lineage, BaseOperator):
         stock = super().partial(**kwargs)
         stock._expand_called = True  # it is replaced by ours, and would warn that it was never mapped
         return StepPartial(operator_class=cls, kwargs=stock.kwargs, params=stock.params)
+
+    def _in_dag(self) -> bool:
+        return bool(self.has_dag())  # type: ignore[no-untyped-call]
 
     @property
     def outputs(self) -> Mapping[str, XComArg]:
@@ -151,12 +154,12 @@ class StepOperator(Lineage, BaseOperator):
     def resolve_template_files(self) -> None:
         """Called by Airflow on every task once it has the whole DAG: the moment to miss an input's producer."""
         super().resolve_template_files()
-        if self.has_dag():
+        if self._in_dag():
             edges_of(self.dag, where=f"step {self.task_id!r}").check()
 
     # ---- in the worker -------------------------------------------------------------------------------------------
 
-    def pre_execute(self, context: Context) -> None:  # type: ignore[override]
+    def pre_execute(self, context: Context) -> None:
         """Fingerprint, look up, and end here if the step can be reused."""
         from airflow_mlpipe.hooks.workspace import Stores
         from airflow_mlpipe.operators.attempt import ask, fingerprint
@@ -206,7 +209,7 @@ class StepOperator(Lineage, BaseOperator):
         push_summary(context, run)
         self._stores.workspace.runs.put(run)
         self._stores.workspace.usage.touch(record.fingerprint)
-        raise DownstreamTasksSkipped(tasks=[])  # Airflow's way to end a task as a success without `execute`
+        raise DownstreamTasksSkipped(tasks=[])  # type: ignore[no-untyped-call]  # Airflow's way to end a task as a success without `execute`
 
     # ---- wait ----------------------------------------------------------------------------------------------------
 
@@ -293,6 +296,6 @@ class StepOperator(Lineage, BaseOperator):
 
 
 def _compute(name: str, stores: Stores) -> Compute:
-    from airflow_mlpipe.compute import find_compute
+    from airflow_mlpipe.compute.find import find_compute
 
     return find_compute(name, stores=stores)

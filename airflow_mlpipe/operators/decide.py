@@ -15,9 +15,10 @@ from airflow_mlpipe.fingerprint.reasons import explain
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.model.reuse import Reuse
+from airflow_mlpipe.store.leases import Busy
 
 if TYPE_CHECKING:
-    from airflow_mlpipe.store.leases import Busy, Lease
+    from airflow_mlpipe.store.heartbeat import Lease
     from airflow_mlpipe.store.workspace import Workspace
 
 Gone = Callable[[OutputReference], bool]
@@ -82,7 +83,7 @@ def decide(workspace: Workspace, question: Question) -> Decision:
     if isinstance(found, Reused) or question.key is None or question.reuse.policy == "never":
         return found
     lease = workspace.leases.acquire(question.key.fingerprint, question.step)
-    if not hasattr(lease, "release"):
+    if isinstance(lease, Busy):
         return Wait(busy=lease)
     again = look_up(workspace, question)  # the owner before us may have recorded it meanwhile
     if isinstance(again, Reused):

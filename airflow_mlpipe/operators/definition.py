@@ -36,14 +36,18 @@ def check_types(given: Mapping[str, Any], *, where: str) -> None:
     if given.get("code") == "version" and (given.get("reuse") or Reuse()).version is None:
         raise DefinitionError("code='version' needs a version", where=where, fix="add reuse=Reuse(version='1')")
     if isinstance(include := given.get("include", ()), str):
-        raise DefinitionError("include is a list of patterns", where=where, given=include, fix=f"write include=[{include!r}]")
+        raise DefinitionError(
+            "include is a list of patterns", where=where, given=include, fix=f"write include=[{include!r}]"
+        )
     if (timeout := given.get("execution_timeout")) is not None and not isinstance(timeout, timedelta):
         raise DefinitionError("execution_timeout is a timedelta", where=where, given=timeout)
     for name, secret in (given.get("secrets") or {}).items():
         check_port(name, where=f"{where}: secrets")
         if not isinstance(secret, Secret):
             raise DefinitionError(
-                "a secret is given by reference", where=f"{where}: secrets[{name!r}]", valid="Secret(connection=...) or Secret(variable=...)"
+                "a secret is given by reference",
+                where=f"{where}: secrets[{name!r}]",
+                valid="Secret(connection=...) or Secret(variable=...)",
             )
     parameters = given.get("parameters")
     if isinstance(parameters, Mapping):
@@ -59,7 +63,10 @@ def effective_reuse(reuse: Reuse | None, allow_reuse: bool, *, where: str) -> Re
         return reuse or Reuse()
     if reuse is not None and reuse.policy != "if_unchanged":
         raise DefinitionError(
-            "allow_reuse=False and a reuse policy contradict each other", where=where, given=reuse.policy, fix="give one"
+            "allow_reuse=False and a reuse policy contradict each other",
+            where=where,
+            given=reuse.policy,
+            fix="give one",
         )
     base = reuse or Reuse()
     return Reuse(policy="never", version=base.version, ignore=base.ignore)
@@ -92,7 +99,10 @@ def check_files(given: Mapping[str, Any], dag_file: str | None, *, where: str) -
     requirements = getattr(given.get("environment"), "requirements", None)
     if requirements is not None and not os.path.isfile(path := source_root(requirements, dag_file)):
         raise DefinitionError(
-            "the requirements file does not exist", where=f"{where}: environment", given=requirements, fix=f"create {path}"
+            "the requirements file does not exist",
+            where=f"{where}: environment",
+            given=requirements,
+            fix=f"create {path}",
         )
 
 
@@ -113,7 +123,7 @@ def _check_script(root: str, script: str, where: str) -> None:
 
 
 def check_argument_ports(arguments: Any, inputs: list[dict[str, Any]], outputs: tuple[str, ...], *, where: str) -> None:
-    """Every port that an argument names is one of the step's.  :raises DefinitionError: naming it and the known ones."""
+    """Every port that an argument names is one of the step's.  :raises DefinitionError: naming it and the others."""
     if not isinstance(arguments, list):
         return
     known = {"input": [p["name"] for p in inputs], "output": list(outputs)}

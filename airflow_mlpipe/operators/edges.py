@@ -78,11 +78,11 @@ class DataEdges:
         upstream = producer.get_flat_relative_ids(upstream=True)
         if producer is consumer or consumer.task_id in upstream:
             raise DefinitionError(
-                f"input {data.name!r} makes a cycle: {producer.task_id!r}, which produces it, depends on {consumer.task_id!r}",
+                f"input {data.name!r} makes a cycle: its producer {producer.task_id!r} depends on {consumer.task_id!r}",
                 where=f"step {consumer.task_id!r}",
                 fix="break the circle: let one of the two steps read other data",
             )
-        source: Any = XComArg(producer, key=data.name)
+        source: Any = XComArg(producer, key=data.name)  # type: ignore[call-overload]
         if waiter.index is None:
             waiter.port["from"] = source
         else:
@@ -106,7 +106,9 @@ def edges_of(dag: DAG | None, *, where: str) -> DataEdges:
     """The registry of a DAG.  :raises DefinitionError: for a step outside of any DAG."""
     if dag is None:
         raise DefinitionError(
-            "the step belongs to no DAG", where=where, fix="create it inside `with DAG(...)` or an @dag function, or pass dag="
+            "the step belongs to no DAG",
+            where=where,
+            fix="create it inside `with DAG(...)` or an @dag function, or pass dag=",
         )
     key = id(dag)
     if key not in _registry:

@@ -61,7 +61,8 @@ class StepPartial(OperatorPartial):
         given = mapped.get(key)
         if isinstance(given, (list, tuple)):
             mapped[key] = [
-                plain_arguments(one, inputs, outputs, where=f"{where}: instance {i}", add=add) for i, one in enumerate(given)
+                plain_arguments(one, inputs, outputs, where=f"{where}: instance {i}", add=add)
+                for i, one in enumerate(given)
             ]
 
     @staticmethod

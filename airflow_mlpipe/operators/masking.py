@@ -8,7 +8,7 @@ from typing import Any
 
 def is_masked(value: object, name: str | None = None) -> bool:
     """Whether Airflow would hide (part of) a value, for what it is or for the name that it has."""
-    from airflow.sdk.log import redact
+    from airflow.sdk.log import redact  # type: ignore[attr-defined]
 
     return bool(redact(value, name) != value)
 

@@ -50,7 +50,8 @@ def plan_dag(dag: DAG, conf: Mapping[str, Any] | None = None, *, stores: Stores 
     from airflow_mlpipe.hooks.workspace import Stores
 
     plan = _Plan(dag, dict(conf or {}), stores or Stores())
-    return [plan.visit(task) for task in dag.topological_sort() if hasattr(task, "task_id")]
+    order = dag.topological_sort()  # type: ignore[no-untyped-call]
+    return [plan.visit(task) for task in order if hasattr(task, "task_id")]
 
 
 class _Plan:
@@ -66,7 +67,9 @@ class _Plan:
             try:
                 step = self._step(task)
             except MLPipeError as error:
-                step = PlannedStep(task_id=task.task_id, outcome="execute", reasons=(Reason(code="ERROR", new=str(error)),))
+                step = PlannedStep(
+                    task_id=task.task_id, outcome="execute", reasons=(Reason(code="ERROR", new=str(error)),)
+                )
         else:
             what = "a mapped step is decided instance by instance" if task.is_mapped else "not a step"
             step = PlannedStep(task_id=task.task_id, outcome="unknown", reasons=(Reason(code="UNKNOWN", new=what),))
@@ -86,7 +89,9 @@ class _Plan:
         if waits and forced is None:
             return PlannedStep(task_id=task.task_id, outcome="depends", waits_for=waits)
         if waits:
-            return PlannedStep(task_id=task.task_id, outcome="execute", reasons=(Reason(code="FORCED", new=f"by {forced}"),))
+            return PlannedStep(
+                task_id=task.task_id, outcome="execute", reasons=(Reason(code="FORCED", new=f"by {forced}"),)
+            )
         who = Producer(dag_id=self.dag.dag_id, task_id=task.task_id, run_id="plan")
         context = self._context(task, who)
         rendered = self._rendered(task, context)

@@ -2,8 +2,8 @@
 
 Runs while the DAG file is parsed, so it checks everything that can be known there, does no I/O, and gives only lists,
 dicts and strings in a canonical order: Airflow serialises them, and a DAG that is parsed twice must serialise to
-identical bytes.  A *port* is ``{"name": ..., "data": {...}}`` for data that exist already and ``{"name": ..., "from": X}``
-for outputs of other steps, where X is an XComArg or a list of them (Airflow makes the dependency of it, and replaces it
+identical bytes.  A *port* is ``{"name": ..., "data": {...}}`` for data that exist already and
+``{"name": ..., "from": X}`` for outputs of other steps, where X is an XComArg or a list of them (Airflow makes the dependency of it, and replaces it
 by references when it renders the task).
 """
 
@@ -135,14 +135,17 @@ class Inputs:
         if is_xcom(value) and isinstance(key, str) and key != "return_value":
             return key
         raise DefinitionError(
-            "this input needs a name", where=f"{self.where}: inputs", given=value, fix="give inputs as a dict, inputs={'name': x}"
+            "this input needs a name",
+            where=f"{self.where}: inputs",
+            given=value,
+            fix="give inputs as a dict, inputs={'name': x}",
         )
 
 
-def check_outputs(given: Iterable[Any] | None, *, where: str) -> tuple[PipelineData, ...]:
+def check_outputs(given: Any, *, where: str) -> tuple[PipelineData, ...]:
     """The outputs of a step.  :raises DefinitionError: for what is no PipelineData, and for two of one name."""
     outputs: dict[str, PipelineData] = {}
-    if isinstance(given, PipelineData) or (given is not None and not isinstance(given, Iterable)):
+    if given is not None and not isinstance(given, Iterable):
         raise DefinitionError("outputs is a list of PipelineData", where=where, given=given, fix="write outputs=[x]")
     for value in given or ():
         if not isinstance(value, PipelineData):
@@ -178,9 +181,7 @@ def plain_arguments(
     return [_argument(value, i, inputs, outputs, where, add) for i, value in enumerate(given)]
 
 
-def _argument(
-    value: Any, index: int, inputs: Inputs, outputs: Sequence[PipelineData], where: str, add: bool
-) -> Any:
+def _argument(value: Any, index: int, inputs: Inputs, outputs: Sequence[PipelineData], where: str, add: bool) -> Any:
     at = f"{where}: arguments[{index}]"
     if isinstance(value, (str, bool, int, float)):
         return value
@@ -201,7 +202,10 @@ def _argument(
     if is_xcom(value):
         return _xcom_argument(value, inputs, add)
     raise DefinitionError(
-        "not an argument", where=at, given=value, valid="text, a number, a bool, a path, a data object, or a step's output"
+        "not an argument",
+        where=at,
+        given=value,
+        valid="text, a number, a bool, a path, a data object, or a step's output",
     )
 
 
@@ -216,7 +220,7 @@ def _xcom_argument(value: Any, inputs: Inputs, add: bool) -> Any:
     key = getattr(value, "key", None)
     for port in inputs.ports:  # ``step.outputs["x"]`` makes a new object each time: compare what it points to
         source = port.get("from")
-        if is_xcom(source) and getattr(source, "operator", None) is value.operator and source.key == key:
+        if getattr(source, "operator", None) is value.operator and getattr(source, "key", None) == key:
             return {"input": port["name"]}
     if key in output_names(getattr(value, "operator", None)):
         return {"input": inputs.add(None, value) if add else key}

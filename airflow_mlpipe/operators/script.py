@@ -20,7 +20,8 @@ class ScriptStep(StepOperator):
     kind = "script"
 
     def __init__(self, *, script_name: str, source_directory: str = ".", **kwargs: Any) -> None:
-        if not isinstance(script_name, str) or not script_name:
+        name: object = script_name
+        if not isinstance(name, str) or not name:
             raise DefinitionError(
                 "script_name is the name of a script", where=f"step {kwargs.get('task_id')!r}", given=script_name
             )

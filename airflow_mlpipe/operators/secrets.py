@@ -31,7 +31,9 @@ def _value(secret: Secret) -> str:
             value = connection.get_uri() if secret.field == "uri" else own.get(secret.field)
             value = connection.extra_dejson.get(secret.field) if value is None else value
     except (AirflowNotFoundException, AirflowRuntimeError, KeyError) as error:
-        raise ConfigurationError("Airflow does not know it", where=where, fix="add the connection or variable") from error
+        raise ConfigurationError(
+            "Airflow does not know it", where=where, fix="add the connection or variable"
+        ) from error
     if value is None:
         raise ConfigurationError("the connection has no such part", where=where, given=secret.field)
     mask_secret(str(value))

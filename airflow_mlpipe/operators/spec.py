@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_mlpipe.operators.base import StepOperator
 
-SECRET_TEXT = "***"
+MASK = "***"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,11 @@ def producer_of(context: Context) -> Producer:
     """The task instance of a context."""
     ti = context["ti"]
     return Producer(
-        dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index if ti.map_index is not None else -1, try_number=ti.try_number
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index if ti.map_index is not None else -1,
+        try_number=ti.try_number,
     )
 
 
@@ -75,7 +79,7 @@ def resolve(step: StepOperator, context: Context) -> Resolved:
         environment=step.environment or Environment(),
         secrets=step.secrets or {},
         compute_target=step.compute_target,
-        resources=step.resources,
+        resources=step.step_resources,
         reuse=step.reuse,
         sorted_listings=step.sorted_listings,
     )
@@ -98,10 +102,7 @@ def _port_list(given: Any, where: str) -> list[Mapping[str, Any]]:
         return [{"name": given["name"], "from": given}]
     if isinstance(given, Mapping):
         return [{"name": name, "from": value} for name, value in given.items()]
-    ports = []
-    for one in given:
-        ports.append({"name": one["name"], "from": one} if is_reference(one) or is_absent(one) else one)
-    return ports
+    return [{"name": one["name"], "from": one} if is_reference(one) or is_absent(one) else one for one in given]
 
 
 def _input(port: Mapping[str, Any], where: str) -> InputPort:
@@ -115,7 +116,9 @@ def _input(port: Mapping[str, Any], where: str) -> InputPort:
     if source is None or is_absent(source):
         return InputPort(name=name)
     if isinstance(source, (str, bytes, Mapping)) or not isinstance(source, Iterable):
-        raise InputError("upstream pushed no reference to data", where=at, given=source, fix="map over the step's output")
+        raise InputError(
+            "upstream pushed no reference to data", where=at, given=source, fix="map over the step's output"
+        )
     references = []
     for item in _flat(source):
         if is_reference(item):
@@ -128,7 +131,12 @@ def _input(port: Mapping[str, Any], where: str) -> InputPort:
 def _flat(source: Iterable[Any]) -> Iterable[Any]:
     """A list of outputs may itself hold the outputs of a mapped step."""
     for item in source:
-        if item is None or isinstance(item, Mapping) or not isinstance(item, Iterable) or isinstance(item, (str, bytes)):
+        if (
+            item is None
+            or isinstance(item, Mapping)
+            or not isinstance(item, Iterable)
+            or isinstance(item, (str, bytes))
+        ):
             yield item
         else:
             yield from _flat(item)
@@ -140,7 +148,9 @@ def _references_in(arguments: Any, ports: tuple[InputPort, ...]) -> tuple[InputP
     found: dict[str, InputPort] = {}
     for value in arguments:
         if is_reference(value) and value["name"] not in names:
-            found.setdefault(value["name"], InputPort(name=value["name"], references=(OutputReference.from_json(value),)))
+            found.setdefault(
+                value["name"], InputPort(name=value["name"], references=(OutputReference.from_json(value),))
+            )
     return tuple(found.values())
 
 
@@ -161,7 +171,10 @@ def _argument(value: Any, template: Any, where: str) -> Argument:
     if isinstance(value, (str, int, float)):
         return Text(template if isinstance(template, str) else str(value), value)
     raise DefinitionError(
-        "not an argument after rendering", where=f"{where}: arguments", given=value, valid="text, a number, a bool, or data"
+        "not an argument after rendering",
+        where=f"{where}: arguments",
+        given=value,
+        valid="text, a number, a bool, or data",
     )
 
 
@@ -176,7 +189,11 @@ def _typed(value: Any, template: Any, run: Mapping[str, Any]) -> Any:
     names = reads(text).params
     if names and len(names) == 1 and not reads(text).others:
         (name,) = names
-        if text.replace(" ", "") in (f"{{{{params.{name}}}}}", f"{{{{params['{name}']}}}}", f'{{{{params["{name}"]}}}}'):
+        if text.replace(" ", "") in (
+            f"{{{{params.{name}}}}}",
+            f"{{{{params['{name}']}}}}",
+            f'{{{{params["{name}"]}}}}',
+        ):
             return run.get(name, value)
     return value
 
@@ -197,7 +214,7 @@ def _hashed_value(template: Any, value: Any, ignored: frozenset[str], run: Mappi
         return value
     read = reads(template)
     if read.secret or is_masked(value):
-        return f"secret:{template if read.secret else SECRET_TEXT}"
+        return f"secret:{template if read.secret else MASK}"
     names = frozenset(run) if read.params is None else read.params
     if names & ignored and not read.others:
         return f"template:{template}"
@@ -229,9 +246,15 @@ def _check_ports(spec: StepSpec, inputs: set[str], where: str) -> None:
     for argument in spec.command:
         if isinstance(argument, InputPath) and argument.name not in inputs:
             raise DefinitionError(
-                "an argument names an input that the step does not have", where=where, given=argument.name, valid=sorted(inputs)
+                "an argument names an input that the step does not have",
+                where=where,
+                given=argument.name,
+                valid=sorted(inputs),
             )
         if isinstance(argument, OutputPath) and argument.name not in outputs:
             raise DefinitionError(
-                "an argument names an output that the step does not have", where=where, given=argument.name, valid=sorted(outputs)
+                "an argument names an output that the step does not have",
+                where=where,
+                given=argument.name,
+                valid=sorted(outputs),
             )

@@ -48,16 +48,23 @@ def reads(template: str) -> Reads:
     names: set[str] = set()
     accounted = 0
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        if isinstance(node.node, nodes.Name) and node.node.name == "params":
-            if isinstance(node, nodes.Getattr):
-                names.add(node.attr)
-                accounted += 1
-            elif isinstance(node.arg, nodes.Const):
-                names.add(str(node.arg.value))
-                accounted += 1
+        if (name := _param(node)) is not None:
+            names.add(name)
+            accounted += 1
     whole = sum(1 for n in tree.find_all(nodes.Name) if n.name == "params") > accounted
     others = frozenset(meta.find_undeclared_variables(tree)) - {"params"}
     return Reads(None if whole else frozenset(names), others)
+
+
+def _param(node: nodes.Node) -> str | None:
+    """``x`` of ``params.x`` and ``params["x"]``."""
+    if not isinstance(node, (nodes.Getattr, nodes.Getitem)) or not isinstance(node.node, nodes.Name):
+        return None
+    if node.node.name != "params":
+        return None
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    return str(node.arg.value) if isinstance(node.arg, nodes.Const) else None
 
 
 def reads_all(templates: Iterable[object]) -> Reads:

@@ -56,7 +56,7 @@ def push_return_value(context: Context, value: Any) -> None:
     from airflow.sdk.execution_time.xcom import XCom
 
     ti = context["ti"]
-    task = context["task"]
+    task: Any = context["task"]
     if not task.do_xcom_push or value is None:
         return
     is_mapped = ti.map_index is not None and ti.map_index >= 0

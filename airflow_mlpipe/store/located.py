@@ -1,7 +1,7 @@
 """Where the data of a DataReference are: one file, one folder, or the matches of a glob.
 
-The one place that turns a reference into paths or keys, for the fingerprint and for staging alike, so that what is hashed
-is what is staged.  A glob means the same on every store: ``*`` and ``?`` do not cross ``/``, ``**`` does.
+The one place that turns a reference into paths or keys, for the fingerprint and for staging alike, so that what is
+hashed is what is staged.  A glob means the same on every store: ``*`` and ``?`` do not cross ``/``, ``**`` does.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def _where(data: DataReference) -> str:
 
 def _missing(data: DataReference, looked: str) -> InputError:
     what = "nothing matches" if data.is_glob else "the data are not there"
-    return InputError(what, where=_where(data), given=looked, fix="check the path, or write the data before this step runs")
+    return InputError(
+        what, where=_where(data), given=looked, fix="check the path, or write the data before this step runs"
+    )
 
 
 def _locate_local(data: DataReference, root: Path) -> LocatedFolder:

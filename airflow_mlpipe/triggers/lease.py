@@ -25,7 +25,7 @@ class LeaseTrigger(BaseTrigger):
     """
 
     def __init__(self, fingerprint: str, owner: str, seconds: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.fingerprint = fingerprint
         self.owner = owner
         self.seconds = max(seconds, LEAST_SECONDS)
@@ -51,6 +51,6 @@ class LeaseTrigger(BaseTrigger):
                 self.log.warning("cannot look at the lease, resuming the task: %s", error)
                 busy = None
             if busy is None:
-                yield TriggerEvent({"fingerprint": self.fingerprint})
+                yield TriggerEvent({"fingerprint": self.fingerprint})  # type: ignore[no-untyped-call]
                 return
             self.log.info("still waiting for %s", busy.owner)
