@@ -1,0 +1,51 @@
+"""The port to every kind of compute: what the rest of the package needs of one.
+
+A compute executes one :class:`~airflow_mlpipe.runtime.job.Job` at a time and keeps these promises, whatever it is:
+
+- the program sees the paths, arguments and variables that ``runtime`` documents, and empty output folders;
+- a result is returned exactly when every declared output is published; anything else is an error of
+  :mod:`airflow_mlpipe.errors`, the program's fault (:class:`StepError`) told apart from the compute's;
+- lines reach ``on_line`` as they appear, each once;
+- nothing that was started is left when ``run`` returned or raised, and ``cancel`` ends it from anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from airflow_mlpipe.model.step import StepSpec
+from airflow_mlpipe.runtime.job import Job, JobResult
+
+OnLine = Callable[[str], object]
+Recheck = Callable[[], object]
+"""Raises ``InputChangedError`` when an input is not what its fingerprint says any more."""
+
+
+class Compute(Protocol):
+    """Executes jobs on one target."""
+
+    @property
+    def name(self) -> str:
+        """As authors write it in ``compute_target=``."""
+        ...
+
+    def check(self, spec: StepSpec) -> None:
+        """Whether this compute can execute such a step at all; costs nothing.
+
+        :raises DefinitionError: the step asks for what this kind of compute does not have; the message says the fix.
+        :raises ConfigurationError: the deployment lacks something.
+        """
+        ...
+
+    def run(self, job: Job, on_line: OnLine, recheck: Recheck | None = None) -> JobResult:
+        """Stage, run, verify and publish one attempt.
+
+        :param recheck: called after exit code 0 and before anything is published; its error is passed through.
+        :raises StepError: the program's fault. :raises MLPipeError: else; ``Transient`` ones may succeed later.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """End the attempt; ``run`` raises ``StepCancelledError``.  From any thread, and from a signal handler."""
+        ...

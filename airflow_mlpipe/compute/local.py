@@ -1,0 +1,60 @@
+"""The local compute: a process of the machine that the Airflow worker runs on."""
+
+from __future__ import annotations
+
+from airflow_mlpipe.compute.base import OnLine, Recheck
+from airflow_mlpipe.errors import DefinitionError
+from airflow_mlpipe.model.step import StepSpec
+from airflow_mlpipe.runtime.engine import Attempt
+from airflow_mlpipe.runtime.job import Job, JobResult
+from airflow_mlpipe.runtime.stores import EngineStores, Host
+
+NAME = "local"
+
+
+def refuse_image(image: str, *, where: str) -> None:
+    """Say that the local compute has no containers.
+
+    :raises DefinitionError: always.
+    """
+    raise DefinitionError(
+        "the local compute runs processes and no containers, so it cannot use an image",
+        where=where,
+        given=image,
+        fix="choose a compute_target that runs containers, or give Environment(requirements=...) instead of image=",
+    )
+
+
+class LocalCompute:
+    """Runs steps as processes beside the worker, which moves their data itself.
+
+    ``Resources(memory=...)`` is a limit: a step that uses more is ended.  ``cpu`` and ``gpu`` are not enforced: which
+    and how many the program may use is the worker's affair (pools, ``CUDA_VISIBLE_DEVICES``).
+    """
+
+    name = NAME
+
+    def __init__(self, stores: EngineStores, host: Host) -> None:
+        self._stores = stores
+        self._host = host
+        self._attempt: Attempt | None = None
+        self._cancelled = False
+
+    def check(self, spec: StepSpec) -> None:
+        """See :meth:`Compute.check`."""
+        if spec.environment.image is not None:
+            refuse_image(spec.environment.image, where=spec.label)
+
+    def run(self, job: Job, on_line: OnLine, recheck: Recheck | None = None) -> JobResult:
+        """See :meth:`Compute.run`."""
+        self.check(job.step)
+        self._attempt = Attempt(job, stores=self._stores, host=self._host, on_line=on_line)
+        if self._cancelled:
+            self._attempt.cancel()
+        return self._attempt.run(recheck)
+
+    def cancel(self) -> None:
+        """See :meth:`Compute.cancel`."""
+        self._cancelled = True
+        if self._attempt is not None:
+            self._attempt.cancel()

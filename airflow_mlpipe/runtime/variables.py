@@ -1,0 +1,180 @@
+"""Stage: the whole environment of a step's process.  What is not made here, the program does not see.
+
+From the host, because it describes the host and not the deployment:
+
+- ``PATH`` (the environment's programs first), ``LD_LIBRARY_PATH``, ``CUDA_VISIBLE_DEVICES`` and its kin;
+- how the network is reached: certificates, and proxies unless their URL holds a password;
+- ``USER`` and ``LOGNAME``.
+
+Fixed, so that a result does not depend on the host: ``LANG`` and ``LC_ALL`` C.UTF-8, ``TZ`` UTC, ``PYTHONHASHSEED`` 0,
+``PYTHONUNBUFFERED``, ``PYTHONDONTWRITEBYTECODE``, ``PYTHONIOENCODING``.
+
+Of the attempt: ``HOME`` and ``TMPDIR``, empty at the start and removed with it.  ``XDG_CACHE_HOME`` is the host's
+and shared by all steps, so that downloaded models and font lists are not made again each time.
+
+Then what the author declared, then ours (``MLPIPE_...``, and Azure ML's names for old scripts).  Nothing else of the
+worker's environment: in particular no ``AIRFLOW__...`` and no ``AIRFLOW_CONN_...``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import site
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_mlpipe.errors import ConfigurationError, DefinitionError
+from airflow_mlpipe.model.step import StepSpec
+from airflow_mlpipe.runtime.environments import Interpreter
+from airflow_mlpipe.runtime.layout import Layout, Staged
+
+FROM_HOST = (
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+    "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_DRIVER_CAPABILITIES",
+    "ROCR_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "no_proxy",
+    "NO_PROXY",
+)
+"""Handed on as they are."""
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+"""Handed on unless the URL holds a user or a password: then an author names them in ``pass_variables``."""
+
+FIXED = {
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONIOENCODING": "utf-8",
+}
+
+LONGEST = 100_000
+"""Bytes of the longest ``AML_PARAMETER_<name>`` (Linux takes 128 KiB); a longer one is only in ``MLPIPE_PARAMS``."""
+
+_PYSITE = Path(__file__).with_name("pysite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an environment is made of besides the step.
+
+    :param checkpoints: folder that survives retries. :param caches: the host's ``XDG_CACHE_HOME``.
+    :param worker: the worker's own environment.
+    """
+
+    layout: Layout
+    staged: Staged
+    interpreter: Interpreter
+    checkpoints: Path
+    caches: Path
+    worker: Mapping[str, str]
+
+
+def make_variables(step: StepSpec, around: Surroundings, secrets: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a step's process.  Writes the files that it points to (parameters, secrets).
+
+    :raises ConfigurationError: when a variable of ``pass_variables`` is not set on this worker.
+    :raises DefinitionError: when two ports differ only in case, so that they would share a variable.
+    """
+    variables = _of_host(around) | FIXED | _of_attempt(around)
+    variables |= step.environment.variables
+    for name in step.environment.pass_variables:
+        if name not in around.worker:
+            raise ConfigurationError(
+                "a variable of pass_variables is not set on this worker",
+                where=step.label,
+                given=name,
+                fix="set it there",
+            )
+        variables[name] = around.worker[name]
+    if step.sorted_listings:
+        given = variables.get("PYTHONPATH")
+        variables["PYTHONPATH"] = os.pathsep.join([str(_PYSITE), given] if given else [str(_PYSITE)])
+    variables |= _of_ports(step, around.staged)
+    variables |= _of_exchange(step, around)
+    variables |= _of_secrets(around.layout, secrets)
+    return variables
+
+
+def _of_host(around: Surroundings) -> dict[str, str]:
+    worker, interpreter = around.worker, around.interpreter
+    found = {name: worker[name] for name in FROM_HOST if name in worker}
+    found |= {name: worker[name] for name in PROXIES if name in worker and "@" not in urlsplit(worker[name]).netloc}
+    found["PATH"] = os.pathsep.join([str(interpreter.bin), worker.get("PATH", os.defpath)])
+    if interpreter.prefix is not None:
+        found["VIRTUAL_ENV"] = str(interpreter.prefix)
+    elif interpreter.python == Path(sys.executable) and site.ENABLE_USER_SITE:
+        # Packages of the worker's Python that pip put below its home, as in Airflow's own container image.
+        found["PYTHONUSERBASE"] = site.getuserbase()
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # containers run with any number
+        user = f"uid{os.geteuid()}"
+    return found | {"USER": user, "LOGNAME": user}
+
+
+def _of_attempt(around: Surroundings) -> dict[str, str]:
+    return {"HOME": str(around.layout.home), "TMPDIR": str(around.layout.tmp), "XDG_CACHE_HOME": str(around.caches)}
+
+
+def _of_ports(step: StepSpec, staged: Staged) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    for direction, paths in (("OUTPUT", staged.outputs), ("INPUT", staged.inputs)):
+        for name, path in paths.items():
+            ours = f"MLPIPE_{direction}_{name.upper()}"
+            if ours in variables:
+                raise DefinitionError(
+                    "two ports differ only in case",
+                    where=step.label,
+                    given=name,
+                    fix=f"rename one: both would be {ours}",
+                )
+            variables[ours] = variables[f"AZURE_ML_{direction}_{name}"] = str(path)
+            variables[f"AZUREML_DATAREFERENCE_{name}"] = str(path)  # in Azure, inputs and outputs alike
+    return variables
+
+
+def _of_exchange(step: StepSpec, around: Surroundings) -> dict[str, str]:
+    layout = around.layout
+    parameters = dict(step.parameters)
+    layout.params.write_text(json.dumps(parameters, ensure_ascii=False), encoding="utf-8")
+    layout.metrics.touch()
+    texts = {name: as_text(value) for name, value in parameters.items()}
+    return {f"AML_PARAMETER_{n}": t for n, t in texts.items() if len(t.encode()) <= LONGEST and "\0" not in t} | {
+        "MLPIPE_PARAMS": str(layout.params),
+        "MLPIPE_METRICS": str(layout.metrics),
+        "MLPIPE_RESULT": str(layout.result),
+        "MLPIPE_CHECKPOINT_DIR": str(around.checkpoints),
+    }
+
+
+def _of_secrets(layout: Layout, secrets: Mapping[str, str]) -> dict[str, str]:
+    variables = {}
+    for name, value in secrets.items():
+        path = layout.private / name
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(value)
+        variables[f"MLPIPE_SECRET_{name.upper()}"] = str(path)
+    return variables
+
+
+def as_text(value: Any) -> str:
+    """A value as a command line shows it: text as it is, lists and dicts as JSON, the rest as Python writes it."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict, tuple)) else str(value)
