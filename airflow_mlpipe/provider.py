@@ -13,7 +13,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-mlpipe",
         "name": "MLPipe",
-        "description": "ML pipelines inside Airflow: steps with declared inputs and outputs, reused when nothing changed.",
+        "description": "ML pipelines in Airflow: steps with declared inputs and outputs, reused when nothing changed.",
         "connection-types": [_DATASTORE],
         "config": {"mlpipe": {"description": "Options of airflow_mlpipe.", "options": _options()}},
         "cli": ["airflow_mlpipe.cli.definition.get_provider_cli_commands"],

@@ -1,8 +1,9 @@
 """Datastores by Airflow connection: the hook of connection type ``mlpipe_datastore``, and how a name becomes a root.
 
 A connection of this type says where a datastore is (``url``) and either holds the credentials itself (login,
-password, ``endpoint_url``, ``region``) or names the connection of another provider that does (``connection``: an ``aws``, ``wasb``
-or ``google_cloud_platform`` one).  Members of its extras are picked from an allow-list, never spread into a client.
+password, ``endpoint_url``, ``region``) or names the connection of another provider that does (``connection``: an
+``aws``, ``wasb`` or ``google_cloud_platform`` one).  Members of its extras are picked from an allow-list, never
+spread into a client.
 """
 
 from __future__ import annotations
@@ -147,6 +148,5 @@ def config_of_datastore(datastore: Datastore, settings: Settings) -> StoreConfig
             where="Datastore",
             given=datastore.name,
             valid=[*sorted(settings.datastores), "the id of an Airflow connection of type mlpipe_datastore"],
-            fix=f'airflow connections add {datastore.name} --conn-type {CONNECTION_TYPE} --conn-extra \'{{"url": "s3://..."}}\'',
-        ) from error
-    return config_of_connection(connection)
+            fix=f'airflow connections add {datastore.name} --conn-type {CONNECTION_TYPE} --conn-extra \'{{"url":
+            "s3://..."}}\'', ) from error return config_of_connection(connection)

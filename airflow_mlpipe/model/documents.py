@@ -1,7 +1,8 @@
 """The rule for values that cross a boundary: a frozen record, a schema version, canonical JSON.
 
-Every document that this package writes - references in XCom, records and key documents in a store - has the member ``"mlpipe": "<what>/<version>"``.  A reader refuses a newer version and treats anything else that it does not
-expect as corrupted; it never guesses.
+Every document that this package writes - references in XCom, records and key documents in a store - has the member
+``"mlpipe": "<what>/<version>"``.  A reader refuses a newer version and treats anything else that it does not expect
+as corrupted; it never guesses.
 """
 
 from __future__ import annotations

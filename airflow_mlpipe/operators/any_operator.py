@@ -5,7 +5,8 @@ mapped task: fingerprint, look up, and either end as a success with the XComs of
 result when the operator has succeeded.  The hook installs that second half itself.
 
 Known limits: outputs are data that the operator writes where it likes, so they are named by DataReference and
-identified, not kept; and an operator that defers itself holds its lease only until ``[mlpipe] lease_seconds`` after it deferred.
+identified, not kept; and an operator that defers itself holds its lease only until ``[mlpipe] lease_seconds`` after
+it deferred.
 """
 
 from __future__ import annotations

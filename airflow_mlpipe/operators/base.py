@@ -1,8 +1,8 @@
 """The journey of a step, written out from top to bottom.
 
 ``__init__`` is the author's part, while the DAG file is parsed.  ``pre_execute`` fingerprints and decides, in the
-worker, before any work is started: a reused step ends there, as a success, with the XComs of the original.  ``execute`` stages,
-runs, verifies and publishes, and returns references.
+worker, before any work is started: a reused step ends there, as a success, with the XComs of the original.
+``execute`` stages, runs, verifies and publishes, and returns references.
 """
 
 from __future__ import annotations
@@ -209,7 +209,8 @@ class StepOperator(Lineage, BaseOperator):
         push_summary(context, run)
         self._stores.workspace.runs.put(run)
         self._stores.workspace.usage.touch(record.fingerprint)
-        raise DownstreamTasksSkipped(tasks=[])  # type: ignore[no-untyped-call]  # Airflow's way to end a task as a success without `execute`
+        raise DownstreamTasksSkipped(tasks=[])  # type: ignore[no-untyped-call]  # Airflow's way to end a task as a
+        success without `execute`
 
     # ---- wait ----------------------------------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@
 Runs while the DAG file is parsed, so it checks everything that can be known there, does no I/O, and gives only lists,
 dicts and strings in a canonical order: Airflow serialises them, and a DAG that is parsed twice must serialise to
 identical bytes.  A *port* is ``{"name": ..., "data": {...}}`` for data that exist already and
-``{"name": ..., "from": X}`` for outputs of other steps, where X is an XComArg or a list of them (Airflow makes the dependency of it, and replaces it
-by references when it renders the task).
+``{"name": ..., "from": X}`` for outputs of other steps, where X is an XComArg or a list of them (Airflow makes the
+dependency of it, and replaces it by references when it renders the task).
 """
 
 from __future__ import annotations
