@@ -53,7 +53,7 @@ def _experiment(args: Namespace) -> Experiment:
         raise UsageError(
             "a secret on the command line can be read by every user of this machine",
             where="submit",
-            fix="say --password-file or --token-file, or set MLPIPE_API_PASSWORD or MLPIPE_API_TOKEN; change the secret",
+            fix="say --password-file or --token-file, or set MLPIPE_API_PASSWORD or MLPIPE_API_TOKEN; change it",
         )
     url = args.url or os.environ.get(ENV_URL) or _url_of_this_deployment()
     if not url:

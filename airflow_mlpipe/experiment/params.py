@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from airflow_mlpipe.experiment.errors import UsageError
@@ -91,16 +92,18 @@ def check_names(given: Iterable[str], valid: Iterable[str], *, what: str, where:
 
 
 def refresh_conf(refresh: str | Iterable[str] | None, steps: Iterable[str], *, where: str) -> dict[str, Any]:
-    """The conf that forces steps: ``all``, or names, with a final ``+`` for "and what follows it".
+    """The conf that forces steps: ``all``, or names or patterns, with a final ``+`` for "and what follows it".
 
-    :raises UsageError: for a name that is no task of the DAG.
+    :raises UsageError: for a name or pattern that is of no task of the DAG.
     """
+    steps = list(steps)
     names = [refresh] if isinstance(refresh, str) else list(refresh or ())
     if not names:
         return {}
     if "all" in names:
         return {CONF: {"refresh": "all"}}
-    check_names([n.removesuffix("+") for n in names], steps, what="step", where=where)
+    wanted = [n.removesuffix("+") for n in names]
+    check_names([n for n in wanted if not any(fnmatchcase(s, n) for s in steps)], steps, what="step", where=where)
     return {CONF: {"refresh": names}}
 
 
