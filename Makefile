@@ -1,5 +1,5 @@
 # Everything a contributor or a visitor runs.  Needs Python 3.11+, git and make; the rest is installed below this folder:
-# .venv (the Python environment, from uv.lock), .tools (uv itself, the Azure Blob server of the tests), .demo (the demo).
+# .venv (the Python environment, from uv.lock), .tools (uv itself, what the tests start), .demo (the demo).
 
 PYTHON     ?= python3
 NPM        ?= npm
@@ -16,7 +16,7 @@ unexport VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_COMPILE_BYTECODE    := 1
 export UV_PYTHON_DOWNLOADS    ?= never
-export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/node_modules/.bin:$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/node_modules/.bin:$(CURDIR)/.tools/bin:$(PATH)
 # Its default of five seconds fails tasks on a busy machine.
 export AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT ?= 120
 
@@ -49,6 +49,10 @@ $(UV):
 	  echo "make: no npm here, so no Azure Blob server: the Azure tests WILL BE SKIPPED" >&2; \
 	fi
 
+.tools/.compose: tools/get_compose.sh
+	@mkdir -p .tools/bin
+	@tools/get_compose.sh .tools/bin && touch $@
+
 demo: .venv/.runtime ## Run the digits pipeline five times on an embedded Airflow, and leave Airflow running
 	$(BIN)/python -m tools.demo run
 
@@ -67,7 +71,7 @@ types: .venv/.dev ## Types
 imports: .venv/.dev ## Layers
 	$(BIN)/lint-imports --no-cache
 
-unit: .venv/.dev .tools/.azurite ## All tests; PYTEST_ARGS="tests/unit -k name" for some
+unit: .venv/.dev .tools/.azurite .tools/.compose ## All tests; PYTEST_ARGS="tests/unit -k name" for some
 	$(PYTEST) $(PYTEST_ARGS)
 
 format: .venv/.dev ## Rewrite the code in the house style

@@ -11,10 +11,15 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.dags import DagRunner  # imports Airflow only inside its functions
+
+if TYPE_CHECKING:
+    from support.airflow import RunningAirflow
 
 
 def _own_home() -> Path:
@@ -74,3 +79,15 @@ def run_dag(airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AIRFLOW__MLPIPE__WORKSPACE", (tmp_path / "workspace").as_uri())
     monkeypatch.setenv("AIRFLOW__MLPIPE__CACHE", str(tmp_path / "cache"))
     return DagRunner(folder=tmp_path / "dags", workspace=tmp_path / "workspace", monkeypatch=monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def embedded_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
+    """A whole Airflow, started once: scheduler, LocalExecutor, triggerer, api-server; see ``support.airflow``."""
+    from support.airflow import start
+
+    running = start(tmp_path_factory.mktemp("airflow"))
+    try:
+        yield running
+    finally:
+        running.airflow.stop()
