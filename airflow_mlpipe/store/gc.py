@@ -14,6 +14,7 @@ records before trees before blobs: killed anywhere, it leaves no record whose ou
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,7 +23,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from airflow_mlpipe.store import reachable
 from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
-from airflow_mlpipe.store.layout import ATTEMPTS, KEYS, QUARANTINE, USAGE
+from airflow_mlpipe.store.layout import ATTEMPTS, KEYS, QUARANTINE, USAGE, stem_fingerprint
 from airflow_mlpipe.store.reachable import Remembered, stem_of
 from airflow_mlpipe.store.reading import parallel
 from airflow_mlpipe.store.workspace import Workspace
@@ -35,6 +36,8 @@ ORDER: tuple[Kind, ...] = (
 
 GRACE = timedelta(hours=24)
 _BATCH = 500
+# Keys as fingerprint.digest spells them; whatever else somebody put there is not ours to remove.
+_CONTENT = re.compile(r"(?:blobs/[0-9a-f]{2}/sha256t?_[0-9a-f]{64}|trees/[0-9a-f]{2}/tree_[0-9a-f]{64}\.json)\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,10 +172,12 @@ def _garbage(kind: Kind, info: ObjectInfo, reason: str, datastore: str = "") -> 
 def _unneeded_answers(store: ObjectStore, remembered: Remembered, before: float) -> Iterator[GarbageObject]:
     """Key documents, times of use, attempts and broken documents that nothing needs, last written ``before``."""
     for info in store.list(KEYS):
-        if info.modified <= before and stem_of(info.key) not in remembered.explained:
+        stem = stem_of(info.key)
+        if info.modified <= before and stem not in remembered.explained and stem_fingerprint(stem):
             yield _garbage("key", info, "no result or run has this fingerprint")
     for info in store.list(USAGE):
-        if info.modified <= before and stem_of(info.key) not in remembered.results:
+        stem = stem_of(info.key)
+        if info.modified <= before and stem not in remembered.results and stem_fingerprint(stem):
             yield _garbage("usage", info, "there is no such result")
     attempts: dict[str, list[ObjectInfo]] = {}
     for info in store.list(ATTEMPTS):
@@ -198,7 +203,7 @@ def _unneeded_contents(
         for info in store.list(folder):
             if info.key in needed:
                 kept[kind] = kept.get(kind, 0) + 1
-            elif info.modified <= before:
+            elif info.modified <= before and _CONTENT.match(info.key):
                 found.append(_garbage(kind, info, "no remembered output consists of it", name))
     return found
 

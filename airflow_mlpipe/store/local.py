@@ -184,7 +184,7 @@ class LocalObjectStore:
     def now(self) -> float:
         """The filesystem's clock: the file server's, not this machine's, where the folder is mounted."""
         with self._errors("write", self.root), self._written(b"") as temporary:
-            return temporary.stat().st_mtime
+            return temporary.stat().st_mtime_ns / 1e9  # as in a listing, to the last bit
 
     def uri(self, key: str) -> str:
         """See :meth:`ObjectStore.uri`."""
@@ -196,7 +196,7 @@ class LocalObjectStore:
             now = self.now()
             for path in sorted((self.root / TEMPORARY).iterdir()):
                 with contextlib.suppress(FileNotFoundError):
-                    if now - path.stat().st_mtime >= age:
+                    if now - path.stat().st_mtime_ns / 1e9 >= age:
                         yield path
 
     @contextlib.contextmanager

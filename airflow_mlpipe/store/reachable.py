@@ -167,7 +167,7 @@ def _leases(store: ObjectStore, *, now: float, grace: float) -> tuple[frozenset[
         held = leases.find(store, folder)
         if held is not None and held.expires_in(now) > 0:
             alive.add(folder.rpartition("/")[2])
-        elif now - max(info.modified for info in objects) >= grace:
+        elif now - max(info.modified for info in objects) >= grace and stem_fingerprint(folder.rpartition("/")[2]):
             over.extend(("lease", info, "it ran out") for info in objects)
     return frozenset(alive), over
 

@@ -6,6 +6,7 @@ is: a document of a newer version, because an older program cannot know what it 
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -67,5 +68,11 @@ def read_all(store: ObjectStore, prefix: str, decode: Decode[T]) -> Iterator[T]:
 
 def parallel(function: Callable[[U], T], items: Iterable[U]) -> Iterator[T]:
     """Apply ``function`` in threads.  The first error ends it and is raised."""
+    items = iter(items)
+    first = list(itertools.islice(items, 2))
+    if len(first) < 2:
+        yield from map(function, first)
+        return
+    items = itertools.chain(first, items)
     with ThreadPoolExecutor(READERS, thread_name_prefix="mlpipe-store") as pool:
         yield from pool.map(function, items)
