@@ -115,7 +115,7 @@ class Environments:
             shutil.rmtree(folder)
         on_line(f"building the environment {folder.name[:12]} from {requirements or f'Python {python}'}")
         started = time.monotonic()
-        common = ("--no-progress", "--color", "never", "--no-config")
+        common = ("--no-progress", "--color", "never")
         version = python or sys.executable
         self._run((uv, "venv", *common, "--quiet", "--python", version, str(folder)), on_line, requirements, where)
         if requirements is not None:
