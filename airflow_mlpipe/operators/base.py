@@ -209,8 +209,8 @@ class StepOperator(Lineage, BaseOperator):
         push_summary(context, run)
         self._stores.workspace.runs.put(run)
         self._stores.workspace.usage.touch(record.fingerprint)
-        raise DownstreamTasksSkipped(tasks=[])  # type: ignore[no-untyped-call]  # Airflow's way to end a task as a
-        success without `execute`
+        # Airflow's way to end a task as a success without `execute`.
+        raise DownstreamTasksSkipped(tasks=[])  # type: ignore[no-untyped-call]
 
     # ---- wait ----------------------------------------------------------------------------------------------------
 
