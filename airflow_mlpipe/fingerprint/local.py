@@ -72,6 +72,11 @@ class LocalIndex:
         self._cache = cache
         self._clock = clock
 
+    @property
+    def cache(self) -> Path | None:
+        """Folder for what is remembered."""
+        return self._cache
+
     def identify(
         self, path: Path, *, name_filter: NameFilter | None = None, filter_key: str = "", threads: int | None = None
     ) -> LocalContent:

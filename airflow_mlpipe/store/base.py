@@ -61,6 +61,9 @@ class ObjectStore(Protocol):
     url: str
     """The root's URL, without credentials, without a final ``/``."""
 
+    server: object
+    """Equal for two stores whose objects one server can copy from one to the other; ``None``: not known."""
+
     @property
     def creates_exclusively(self) -> bool:
         """Whether :meth:`create` is atomic here.  Probed once per store, by writing the same key twice."""

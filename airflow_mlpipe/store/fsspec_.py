@@ -1,8 +1,8 @@
 """Any fsspec filesystem as an object store: what serves every scheme that obstore does not, and Airflow's connections.
 
 Nothing is believed that fsspec caches: listings are asked for anew, and identity is the caller's business (``ukey`` and
-``checksum`` of many filesystems are guesses).  Glob characters in keys are plain characters: only the methods that take one
-path literally are used.
+``checksum`` of many filesystems are guesses).  Glob characters in keys are plain characters: only the methods that take
+one path literally are used.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class FsspecStore(RemoteStore):
 
     :param fs: the filesystem; a synchronous one. :param root: the folder, as the filesystem spells it.
     :param url: the same as a URL without credentials.
-    :param single: the filesystem for creates: one that sends a request once.  By default ``fs``; where that tries again
-        by itself and the answer of a first, successful try was lost, a create says ``False`` of the caller's own object.
+    :param single: the filesystem for creates: one that sends a request once.  By default ``fs``; where that tries
+        again by itself and the answer of a first, successful try was lost, a create says ``False`` of the caller's own
+        object.
     """
 
     def __init__(
@@ -68,7 +69,10 @@ class FsspecStore(RemoteStore):
         # Elsewhere the check for an existing object is made by the client, so that two of them can both pass it.
         self._is_object_store = bool(protocols & _OBJECT_STORES)
         super().__init__(
-            url, Guard(url, classify, credentials, retry), exclusive=exclusive if self._is_object_store else False
+            url,
+            Guard(url, classify, credentials, retry),
+            exclusive=exclusive if self._is_object_store else False,
+            server=fs,  # filesystems are equal when they were made with the same options
         )
         self._fs = fs
         self._single = fs if single is None else single
@@ -208,7 +212,7 @@ def _seconds(value: Any) -> float:
 
 
 def classify(error: BaseException) -> Fault | None:
-    """What an exception of a filesystem means: s3fs, adlfs and gcsfs wrap those of their SDK, so its causes count too."""
+    """What an exception of a filesystem means; they wrap those of their SDK, so its causes count too."""
     if isinstance(error, FileExistsError):
         return None
     seen: BaseException | None = error

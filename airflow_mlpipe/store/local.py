@@ -45,6 +45,7 @@ class LocalObjectStore:
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.abspath(root))
         self.url = self.root.as_uri().rstrip("/")
+        self.server: object = "file"
         self._links: bool | None = None
 
     def __repr__(self) -> str:

@@ -37,8 +37,17 @@ class ObstoreStore(RemoteStore):
     :param single: one of the same root that does not.
     """
 
-    def __init__(self, store: Any, url: str, *, single: Any, guard: Guard, exclusive: bool | None = None) -> None:
-        super().__init__(url, guard, exclusive=exclusive)
+    def __init__(
+        self,
+        store: Any,
+        url: str,
+        *,
+        single: Any,
+        guard: Guard,
+        exclusive: bool | None = None,
+        server: object = None,
+    ) -> None:
+        super().__init__(url, guard, exclusive=exclusive, server=server)
         import obstore
 
         self._api: Any = obstore
@@ -164,7 +173,7 @@ def open_obstore(
     store, credentials, exclusive = make(bucket, prefix, options, client, patient)
     single, _, _ = make(bucket, prefix, options, client, {"max_retries": 0, "retry_timeout": timedelta(seconds=1)})
     guard = Guard(url, classify, credentials, policy)
-    return ObstoreStore(store, url, single=single, guard=guard, exclusive=exclusive)
+    return ObstoreStore(store, url, single=single, guard=guard, exclusive=exclusive, server=(scheme, dict(options)))
 
 
 _Made = tuple[Any, str, "bool | None"]

@@ -42,10 +42,12 @@ class RemoteStore(abc.ABC):
 
     :param url: of the root, without credentials. :param guard: translates and retries.
     :param exclusive: whether creates are known to be atomic; ``None``: find out.
+    :param server: equal for stores whose objects can be copied into each other by the server.
     """
 
-    def __init__(self, url: str, guard: Guard, *, exclusive: bool | None = None) -> None:
+    def __init__(self, url: str, guard: Guard, *, exclusive: bool | None = None, server: object = None) -> None:
         self.url = url.rstrip("/")
+        self.server = server
         self._guard = guard
         self._exclusive = exclusive
         self._lock = threading.RLock()
@@ -219,7 +221,7 @@ class RemoteStore(abc.ABC):
         return True
 
     def now(self) -> float:
-        """See :meth:`ObjectStore.now`.  Asked for once a minute at most; in between the local monotonic clock counts."""
+        """See :meth:`ObjectStore.now`.  Asked for once a minute; in between the local monotonic clock counts."""
         with self._lock:
             if self._clock is None or time.monotonic() - self._clock[1] > _CLOCK_SECONDS:
                 key = self._scratch()
@@ -304,7 +306,7 @@ class RemoteStore(abc.ABC):
 def _pass(data: bytes | memoryview, writer: FileIO, tap: Tap) -> None:
     view = memoryview(data)
     tap(view)
-    while len(view):
+    while view:
         view = view[writer.write(view) :]
 
 

@@ -86,14 +86,14 @@ class Guard:
 
         try:
             return retrying(counted)
-        except Exception as error:  # see _raise
+        except Exception as error:  # noqa: BLE001 - see _raise
             self._raise(error, operation, key, tries, writes)
 
     def once(self, operation: str, key: str, step: Callable[[], T], *, writes: bool = False) -> T:
         """Run ``step``, whose requests the client itself tries again, and translate its errors as :meth:`run` does."""
         try:
             return step()
-        except Exception as error:  # see _raise
+        except Exception as error:  # noqa: BLE001 - see _raise
             self._raise(error, operation, key, self._policy.tries, writes)
 
     def _raise(self, error: Exception, operation: str, key: str, tries: int, writes: bool) -> NoReturn:
