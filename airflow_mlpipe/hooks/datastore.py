@@ -148,5 +148,7 @@ def config_of_datastore(datastore: Datastore, settings: Settings) -> StoreConfig
             where="Datastore",
             given=datastore.name,
             valid=[*sorted(settings.datastores), "the id of an Airflow connection of type mlpipe_datastore"],
-            fix=f'airflow connections add {datastore.name} --conn-type {CONNECTION_TYPE} --conn-extra \'{{"url":
-            "s3://..."}}\'', ) from error return config_of_connection(connection)
+            fix=f"airflow connections add {datastore.name} --conn-type {CONNECTION_TYPE} "
+            """--conn-extra '{"url": "s3://..."}'""",
+        ) from error
+    return config_of_connection(connection)
