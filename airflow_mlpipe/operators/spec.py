@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import DefinitionError, InputError
@@ -76,7 +76,7 @@ def resolve(step: StepOperator, context: Context) -> Resolved:
         inputs=tuple(p for p in ports if p.references or p.data),
         resource_inputs=tuple(_input(p, where) for p in _port_list(step.resource_inputs, where)),
         outputs=tuple(OutputPort(data=o, destination=_destination(o.path, who)) for o in step.output_data),
-        environment=step.environment or Environment(),
+        environment=_environment(step.environment, context),
         secrets=step.secrets or {},
         compute_target=step.compute_target,
         resources=step.step_resources,
@@ -232,6 +232,13 @@ def _code(step: StepOperator, context: Context) -> CodeSpec | None:
     if not os.path.isdir(root):
         raise DefinitionError("the source folder does not exist", where=f"step {step.task_id!r}", given=root)
     return CodeSpec(root=root, entry=step.script_name, mode=step.code, include=tuple(step.include))
+
+
+def _environment(environment: Environment | None, context: Context) -> Environment:
+    """With the requirements file by its absolute path: relative ones start at the folder of the DAG file."""
+    if environment is None or environment.requirements is None:
+        return environment or Environment()
+    return replace(environment, requirements=source_root(environment.requirements, context["dag"].fileloc))
 
 
 def _destination(path: str | None, who: Producer) -> str | None:
