@@ -25,7 +25,13 @@ from airflow_mlpipe.model.reuse import Reuse
 from airflow_mlpipe.model.step import CodeMode
 from airflow_mlpipe.operators import tell
 from airflow_mlpipe.operators.assets import asset_outlets, publish_assets
-from airflow_mlpipe.operators.definition import check_argument_ports, check_files, check_types, effective_reuse
+from airflow_mlpipe.operators.definition import (
+    check_argument_ports,
+    check_compute,
+    check_files,
+    check_types,
+    effective_reuse,
+)
 from airflow_mlpipe.operators.edges import edges_of
 from airflow_mlpipe.operators.links import OriginLink
 from airflow_mlpipe.operators.mapped import StepPartial
@@ -113,7 +119,7 @@ class StepOperator(Lineage, BaseOperator):
         self.raw_parameters = self.parameters
         self.inputs, self.resource_inputs = collected.ports, resource.ports
         self.source_directory, self.script_name = source_directory, script_name
-        self.include, self.code = tuple(include), code
+        self.include, self.code = include if isinstance(include, str) else tuple(include), code
         self.environment, self.compute_target = environment, compute_target
         self.step_resources = resources  # `resources` is an attribute of Airflow's own
         self.reuse = effective_reuse(reuse, allow_reuse, where=where)
@@ -123,10 +129,7 @@ class StepOperator(Lineage, BaseOperator):
 
     def _register(self, inputs: Inputs, resource_inputs: Inputs, where: str) -> None:
         check_types({**vars(self), "resources": self.step_resources}, where=where)
-        if self.environment and self.environment.image and self.compute_target == "local":
-            from airflow_mlpipe.compute.local import refuse_image
-
-            refuse_image(self.environment.image, where=where)
+        check_compute(vars(self), where=where)
         check_argument_ports(self.arguments, self.inputs, tuple(o.name for o in self.output_data), where=where)
         check_files(vars(self), self.dag.fileloc if self._in_dag() else None, where=where)
         edges = edges_of(self.dag if self._in_dag() else None, where=where)

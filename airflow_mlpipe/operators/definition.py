@@ -55,6 +55,15 @@ def check_types(given: Mapping[str, Any], *, where: str) -> None:
             check_port(name, where=f"{where}: parameters")
 
 
+def check_compute(given: Mapping[str, Any], *, where: str) -> None:
+    """The compute can do what the environment asks for.  :raises DefinitionError: for an image on the local one."""
+    image = getattr(given.get("environment"), "image", None)
+    if image is not None and given.get("compute_target", "local") == "local":
+        from airflow_mlpipe.compute.local import refuse_image
+
+        refuse_image(image, where=where)
+
+
 def effective_reuse(reuse: Reuse | None, allow_reuse: bool, *, where: str) -> Reuse:
     """``allow_reuse=False`` is Azure ML's spelling of ``Reuse(policy="never")``."""
     if not isinstance(allow_reuse, bool):

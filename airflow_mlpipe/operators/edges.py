@@ -1,13 +1,11 @@
 """Edges from data: who produces a PipelineData, and which steps wait to know.
 
-Steps may be written in any order.  A registry per DAG (kept beside it, not in it: Airflow serialises what is in it)
-remembers each output's producer and the inputs whose producer has not been seen; the last step checks, when Airflow
+Steps may be written in any order.  A registry per DAG (an attribute that Airflow does not serialise) remembers each output's producer and the inputs whose producer has not been seen; the last step checks, when Airflow
 has the whole DAG, that nobody still waits.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
     from airflow.sdk.definitions._internal.abstractoperator import AbstractOperator
 
-_registry: dict[int, DataEdges] = {}
+_EDGES = "_mlpipe_edges"
 _OUTPUTS = "mlpipe_output_names"
 
 
@@ -110,11 +108,11 @@ def edges_of(dag: DAG | None, *, where: str) -> DataEdges:
             where=where,
             fix="create it inside `with DAG(...)` or an @dag function, or pass dag=",
         )
-    key = id(dag)
-    if key not in _registry:
-        _registry[key] = DataEdges()
-        weakref.finalize(dag, _registry.pop, key, None)
-    return _registry[key]
+    edges: DataEdges | None = getattr(dag, _EDGES, None)
+    if edges is None:
+        edges = DataEdges()
+        object.__setattr__(dag, _EDGES, edges)
+    return edges
 
 
 def output_names(step: object) -> frozenset[str]:

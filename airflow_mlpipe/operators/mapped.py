@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
 
-from airflow_mlpipe.operators.definition import check_argument_ports, check_files, check_types, effective_reuse
+from airflow_mlpipe.operators.definition import (
+    check_argument_ports,
+    check_compute,
+    check_files,
+    check_types,
+    effective_reuse,
+)
 from airflow_mlpipe.operators.edges import edges_of
 from airflow_mlpipe.operators.ports import Inputs, check_outputs, is_xcom, plain_arguments
 
@@ -41,7 +47,9 @@ class StepPartial(OperatorPartial):
         if resources.ports:
             self.kwargs["resource_inputs"] = resources.ports
         dag = self.kwargs.get("dag")
-        check_files(self.kwargs, dag.fileloc if dag else None, where=where)
+        check_compute(self.kwargs, where=where)
+        folder = {"source_directory": "."} if "script_name" in self.kwargs else {}  # ScriptStep's own default
+        check_files({**folder, **self.kwargs}, dag.fileloc if dag else None, where=where)
         if "inputs" not in mapped and isinstance(expand_input.value, Mapping):
             check_argument_ports(
                 self.kwargs.get(arguments_key), inputs.ports, tuple(o.name for o in outputs), where=where

@@ -86,8 +86,8 @@ class Inputs:
         if isinstance(value, Mapping) and set(value) <= {"name", "data", "from"} and "name" in value:
             return self._append(dict(value), value)  # a port already: a mapped step is built a second time
         if isinstance(value, NamedInput):
-            name, value = name or value.name, value.data
-        name = check_port(name or self._name_of(value), where=f"{self.where}: inputs")
+            name, value = value.name if name is None else name, value.data
+        name = check_port(self._name_of(value) if name is None else name, where=f"{self.where}: inputs")
         port: Port = {"name": name}
         if isinstance(value, DataReference):
             port["data"] = data_to_plain(value)
