@@ -95,9 +95,12 @@ def test_equal_bytes_mean_equal_values(a, b):
 @given(VALUES)
 def test_plain_survives_json(value):
     """What a key document shows can be written and read back without a change."""
-    assert canonical(value) == json.dumps(
-        json.loads(json.dumps(plain(value))), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    assert (
+        canonical(value)
+        == json.dumps(
+            json.loads(json.dumps(plain(value))), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        ).encode()
+    )
 
 
 @given(st.dictionaries(KEYS, SCALARS, min_size=2))

@@ -72,7 +72,9 @@ def test_imports_of_imports(read):
 
 def test_parents_are_followed(read):
     """The ``__init__.py`` of a package runs when its module is imported, so what it imports counts."""
-    snapshot = read({"main.py": "import p.m", "p/__init__.py": "from . import n", "p/m.py": "", "p/n.py": "import a", "a.py": ""})
+    snapshot = read(
+        {"main.py": "import p.m", "p/__init__.py": "from . import n", "p/m.py": "", "p/n.py": "import a", "a.py": ""}
+    )
     assert list(snapshot.files) == ["a.py", "main.py", "p/__init__.py", "p/m.py", "p/n.py"]
 
 
@@ -126,7 +128,11 @@ def test_a_mere_folder_does_not_hide_a_package(read):
 
 DOUBTS = {
     "computed import_module": ("import importlib\nn = 'a'\nimportlib.import_module(n)", 3, "import_module"),
-    "import_module handed on": ("from importlib import import_module\nlist(map(import_module, 'ab'))", 2, "import_module"),
+    "import_module handed on": (
+        "from importlib import import_module\nlist(map(import_module, 'ab'))",
+        2,
+        "import_module",
+    ),
     "computed __import__": ("__import__('a' + 'b')", 1, "__import__"),
     "exec": ("exec(open('a').read())", 1, "exec"),
     "runpy": ("import runpy\nrunpy.run_path('x')", 2, "run_path"),
@@ -172,7 +178,9 @@ def test_ignored_literal(read):
 
 def test_script_that_is_not_python(read):
     """Of a shell script nothing is followed."""
-    assert list(read({"run.sh": "python main.py", "main.py": "import a", "a.py": ""}, entry="run.sh").files) == ["run.sh"]
+    assert list(read({"run.sh": "python main.py", "main.py": "import a", "a.py": ""}, entry="run.sh").files) == [
+        "run.sh"
+    ]
 
 
 def test_python_without_its_ending(read):

@@ -76,7 +76,9 @@ def test_chunked_digest_is_no_digest_of_digests(small_chunks):
     assert digest_bytes(data).partition(":")[2] != hashlib.sha256(inner).hexdigest()
 
 
-@pytest.mark.parametrize("text", ["", "sha256:", "md5:" + "0" * 64, "sha256:" + "0" * 63, "sha256:" + "A" * 64, None, 5])
+@pytest.mark.parametrize(
+    "text", ["", "sha256:", "md5:" + "0" * 64, "sha256:" + "0" * 63, "sha256:" + "A" * 64, None, 5]
+)
 def test_not_a_digest(text):
     """Anything that is no digest of ours is refused."""
     with pytest.raises(CorruptedError):

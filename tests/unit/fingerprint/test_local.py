@@ -313,7 +313,7 @@ def test_missing(index, tmp_path):
         index.identify(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("junk", [b"", b"{", b"null", b'{"format": 1}', os.urandom(100)])
+@pytest.mark.parametrize("junk", [b"", b"{", b"null", b'{"format": 1}', b"\x80\xff\x00"])
 def test_broken_cache_is_no_cache(index, root, tmp_path, junk):
     """Whatever stands in the cache's file, the answer is right, and the file is good again."""
     digest = index.identify(root).digest

@@ -82,7 +82,9 @@ def test_round_trip(nested):
 @given(NESTED, NESTED)
 def test_equal_digests_mean_equal_folders(a, b):
     """Two folders have one digest exactly when all their names and bytes are the same."""
-    assert (Store().put(a).digest == Store().put(b).digest) == (dict(leaves(a)) == dict(leaves(b)) and bool(a) == bool(b))
+    assert (Store().put(a).digest == Store().put(b).digest) == (
+        dict(leaves(a)) == dict(leaves(b)) and bool(a) == bool(b)
+    )
 
 
 @given(NESTED)
