@@ -1,7 +1,8 @@
 """Edges from data: who produces a PipelineData, and which steps wait to know.
 
-Steps may be written in any order.  A registry per DAG (an attribute that Airflow does not serialise) remembers each output's producer and the inputs whose producer has not been seen; the last step checks, when Airflow
-has the whole DAG, that nobody still waits.
+Steps may be written in any order.  A registry per DAG (an attribute that Airflow does not serialise) remembers each
+output's producer and the inputs whose producer has not been seen; the last step checks, when Airflow has the whole DAG,
+that nobody still waits.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def test_a_wrong_option_is_refused_with_the_step(dag, more, expected):
         lambda: PipelineData("x", path="{job}/x"),
         lambda: PipelineData("x", filename="x.csv"),
         lambda: PipelineData("x", kind="file", filename="a/x.csv"),
-        lambda: Secret(),
+        Secret,
         lambda: Secret(connection="a", variable="b"),
     ],
 )
