@@ -103,7 +103,10 @@ def _place_in(store: ObjectStore, target: ObjectStore) -> str | None:
     if store.server is None or store.server != target.server:
         return None
     root = f"{target.url}/"
-    return unquote(f"{store.url}/"[len(root) :]) if f"{store.url}/".startswith(root) else None
+    if not f"{store.url}/".startswith(root):
+        return None
+    inner = f"{store.url}/"[len(root) :]
+    return unquote(inner) if root.startswith("file:") else inner
 
 
 def _document(files: Files) -> bytes:
