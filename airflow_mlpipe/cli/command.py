@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow_mlpipe.cli.output import out, own_stdout
 from airflow_mlpipe.errors import MLPipeError
 from airflow_mlpipe.model.documents import tag
 
@@ -31,16 +31,14 @@ def command(body: Body) -> Callable[[Namespace], None]:
     @functools.wraps(body)
     def run(args: Namespace) -> None:
         try:
-            code = body(args)
-            sys.stdout.flush()
+            with own_stdout():
+                code = body(args)
         except MLPipeError as error:
             code = fail(error)
         except KeyboardInterrupt:
             code = INTERRUPTED
         except BrokenPipeError:
-            # The reader (head, less) has seen enough.  Python would complain again when it closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
+            code = 0  # the reader (head, less) has seen enough
         sys.exit(code or 0)
 
     return run
@@ -81,4 +79,4 @@ def write_json(kind: str, members: Mapping[str, Any]) -> None:
     """Write the one document of ``--output json``: ``{"mlpipe": "<kind>/1", ...}``."""
     import json
 
-    sys.stdout.write(json.dumps(tag(kind, 1) | dict(members), indent=2, ensure_ascii=False) + "\n")
+    out().write(json.dumps(tag(kind, 1) | dict(members), indent=2, ensure_ascii=False) + "\n")

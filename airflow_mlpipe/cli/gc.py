@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlpipe.cli.command import command, confirm, write_json
+from airflow_mlpipe.cli.command import command, confirm, say, write_json
 from airflow_mlpipe.cli.tables import moment, print_lines, print_table
 from airflow_mlpipe.cli.workspace import open_stores
 from airflow_mlpipe.experiment.text import size
@@ -36,14 +36,17 @@ class Line:
 @command
 def gc(args: Namespace) -> None:
     """Run the command."""
-    from airflow_mlpipe.store.gc import collect, sweep
+    from airflow_mlpipe.store.gc import GRACE, collect, sweep
 
     stores = open_stores()
     workspace, datastores = stores.workspace, _datastores(stores, args.datastore)
-    hours = stores.settings.gc_grace_hours
+    configured = timedelta(hours=stores.settings.gc_grace_hours)
+    grace = configured if args.grace is None else timedelta(seconds=args.grace)
+    if grace < GRACE and not args.dry_run:
+        say("a grace time of less than a day is safe only while nothing runs: what is being published may be taken")
     garbage = collect(
         workspace,
-        grace=timedelta(hours=hours) if args.grace is None else timedelta(seconds=args.grace),
+        grace=grace,
         unused_for=None if args.older_than is None else timedelta(seconds=args.older_than),
         datastores=datastores,
     )
@@ -98,7 +101,7 @@ def _document(garbage: Garbage, swept: Swept | None, *, dry_run: bool, every: bo
     return {
         "dry_run": dry_run,
         "grace_seconds": garbage.grace.total_seconds(),
-        "unused_for_seconds": garbage.unused_for.total_seconds() if garbage.unused_for else None,
+        "unused_for_seconds": None if garbage.unused_for is None else garbage.unused_for.total_seconds(),
         "kinds": [line.to_json() for line in count(garbage)],
         "garbage": len(garbage.objects),
         "bytes": garbage.size,

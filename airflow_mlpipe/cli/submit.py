@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_mlpipe.cli.command import FAILED, INTERRUPTED, TIMED_OUT, command, say, write_json
+from airflow_mlpipe.cli.output import out
 from airflow_mlpipe.cli.tables import console
 from airflow_mlpipe.experiment import Experiment, Run, RunStatus, Snapshot, StepStatus, UsageError, WaitTimeoutError
 from airflow_mlpipe.experiment.credentials import ENV_URL, Credentials
@@ -82,7 +83,7 @@ def _url_of_this_deployment() -> str | None:
 
 def _wait(run: Run, args: Namespace) -> int:
     # With json, stdout is the document's alone.
-    stream = sys.stderr if args.output == "json" else sys.stdout
+    stream = sys.stderr if args.output == "json" else out()
     try:
         last = watch(run, reporter_for(stream) if args.follow else Silent(), timeout_seconds=args.timeout)
     except WaitTimeoutError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
@@ -10,15 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from airflow_mlpipe.cli.output import out
 from airflow_mlpipe.experiment.text import printable
 
 _UNBOUNDED = 100_000  # columns: rich folds lines to 80 where it cannot know the width, which no grep expects
 
 
 def console() -> Console:
-    """A console on stdout as it is now."""
-    plain = Console(file=sys.stdout)
-    return plain if plain.is_terminal else Console(file=sys.stdout, width=_UNBOUNDED)
+    """A console on the command's output."""
+    plain = Console(file=out())
+    return plain if plain.is_terminal else Console(file=out(), width=_UNBOUNDED)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()) -> None:
@@ -37,7 +37,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right:
 
 def print_lines(*lines: str) -> None:
     """Print lines as they are."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    out().write("".join(f"{line}\n" for line in lines))
 
 
 def moment(seconds: float) -> str:

@@ -1,0 +1,75 @@
+"""The commands as Airflow sees them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_mlpipe.cli.definition import get_provider_cli_commands
+from airflow_mlpipe.cli.options import COMMANDS, TIME
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_group_has_every_command() -> None:
+    """One group, ``mlpipe``, and nothing beside it."""
+    (group,) = get_provider_cli_commands()
+    assert group.name == "mlpipe"
+    assert [c.name for c in group.subcommands] == [
+        "why",
+        "plan",
+        "ls",
+        "show",
+        "pin",
+        "unpin",
+        "forget",
+        "gc",
+        "submit",
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
+def test_every_command_can_be_imported(command: object) -> None:
+    """The dotted path that is imported when the command is called leads to a function."""
+    import importlib
+
+    module, _, name = command.function.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
+def test_every_command_can_write_json(command: object) -> None:
+    """``-o json`` is the same everywhere."""
+    assert any(o.flags == ("-o", "--output") for o in command.options)
+
+
+def test_the_definition_is_light() -> None:
+    """Read at every start of ``airflow``: it adds nothing but two modules of ours to Airflow's own."""
+    code = (
+        "import sys; import airflow.cli.cli_config; before = set(sys.modules)\n"
+        "import airflow_mlpipe.cli.definition as d; d.get_provider_cli_commands()\n"
+        "new = set(sys.modules) - before\n"
+        "print(sorted(m for m in new if not m.startswith('importlib')))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == str(
+        ["airflow_mlpipe", "airflow_mlpipe.cli", "airflow_mlpipe.cli.definition", "airflow_mlpipe.cli.options"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("0.5m", 30), ("24h", 86400), ("30d", 30 * 86400)]
+)
+def test_times_have_a_unit(text: str, seconds: float) -> None:
+    """Seconds, minutes, hours, days; seconds without one."""
+    assert TIME(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "d", "-1d", "1w", "1.2.3s", "inf", "nan"])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    """A misread age could remove a year of results."""
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        TIME(text)

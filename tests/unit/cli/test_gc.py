@@ -1,0 +1,88 @@
+"""``gc`` on a real workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support.answers import fingerprint, record
+
+from airflow_mlpipe.store.workspace import Workspace
+
+Mlpipe = Callable[..., object]
+ATTEMPT = "attempts/mlp1-00/try-1/log"
+
+
+@pytest.fixture
+def garbage(workspace: Workspace) -> Workspace:
+    """A result that is needed, and what a crashed attempt left."""
+    workspace.records.publish(record("kept", outputs=()))
+    workspace.store.put(ATTEMPT, b"x" * 2048)
+    return workspace
+
+
+def _line(document: dict, kind: str) -> dict:
+    return next(line for line in document["kinds"] if line["kind"] == kind)
+
+
+def test_young_garbage_stays(garbage: Workspace, mlpipe: Mlpipe) -> None:
+    """By default nothing that was written within the last day is taken."""
+    document = mlpipe("gc", "--yes", "-o", "json").document
+    assert (document["garbage"], document["deleted"], document["grace_seconds"]) == (0, 0, 86400.0)
+    assert garbage.store.head(ATTEMPT) is not None
+
+
+def test_the_grace_time_is_the_deployments(garbage: Workspace, mlpipe: Mlpipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``[mlpipe] gc_grace_hours`` unless ``--grace`` says otherwise."""
+    monkeypatch.setenv("AIRFLOW__MLPIPE__GC_GRACE_HOURS", "0")
+    assert mlpipe("gc", "--dry-run", "-o", "json").document["garbage"] == 1
+    assert mlpipe("gc", "--dry-run", "--grace", "1h", "-o", "json").document["garbage"] == 0
+
+
+def test_a_dry_run_says_and_leaves(garbage: Workspace, mlpipe: Mlpipe) -> None:
+    """Counts and bytes by kind."""
+    document = mlpipe("gc", "--dry-run", "--grace", "0", "--list", "-o", "json").document
+    assert _line(document, "attempt") == {"kind": "attempt", "count": 1, "bytes": 2048, "kept": 0}
+    assert _line(document, "record")["kept"] == 1
+    assert (document["dry_run"], document["deleted"]) == (True, 0)
+    assert [o["key"] for o in document["objects"]] == [ATTEMPT]
+    assert garbage.store.head(ATTEMPT) is not None
+
+
+def test_a_dry_run_for_people_is_a_table(garbage: Workspace, mlpipe: Mlpipe) -> None:
+    """Kind, how many, how much, and how many are needed."""
+    rows = mlpipe("gc", "--dry-run", "--grace", "0").rows
+    assert ["attempt", "1", "2.0", "KiB", "0"] in rows
+    assert ["record", "0", "0", "B", "1"] in rows
+
+
+def test_gc_removes_what_it_said(garbage: Workspace, mlpipe: Mlpipe) -> None:
+    """And nothing else."""
+    shown = mlpipe("gc", "--grace", "0", "--yes")
+    assert "removed 1 objects, 2.0 KiB" in shown.out
+    assert garbage.store.head(ATTEMPT) is None
+    assert garbage.records.get(fingerprint("kept")) is not None
+
+
+def test_gc_asks_first(garbage: Workspace, mlpipe: Mlpipe) -> None:
+    """Where nobody can answer, nothing is removed."""
+    shown = mlpipe("gc", "--grace", "0")
+    assert shown.code == 2
+    assert "--yes" in shown.err
+    assert garbage.store.head(ATTEMPT) is not None
+
+
+def test_results_that_were_not_used_for_long_go_when_asked(garbage: Workspace, mlpipe: Mlpipe) -> None:
+    """Pinned ones stay."""
+    garbage.records.publish(record("pinned", outputs=()))
+    garbage.pins.pin(fingerprint("pinned"), "ann")
+    mlpipe("gc", "--grace", "0", "--older-than", "0s", "--yes")
+    assert {r.fingerprint for r in garbage.records.list()} == {fingerprint("pinned")}
+
+
+def test_an_unknown_datastore_is_an_error(garbage: Workspace, mlpipe: Mlpipe) -> None:
+    """It is named."""
+    shown = mlpipe("gc", "--dry-run", "--datastore", "lake")
+    assert shown.code == 1
+    assert "lake" in shown.err
+    assert "Traceback" not in shown.err
