@@ -69,3 +69,16 @@ def test_any_operator_is_reused_when_its_command_is_the_same(run_dag, examples):
     assert [first.executed, again.executed, other.executed] == [["count"], [], ["count"]]
     assert again["count"].xcoms["return_value"] == first["count"].xcoms["return_value"] == "1000"
     assert other["count"].xcoms["return_value"] == "7"
+
+
+@pytest.mark.slow
+def test_a_mapped_step_executes_only_the_instance_that_was_added(run_dag, examples):
+    """One more number of components: one more instance executes, and the step that gathers them all."""
+    first = run_dag(folder=examples, dag_id="mapped")
+    assert first.executed == [*(f"features[{i}]" for i in range(4)), "narrowest", "prepare"]
+    again = run_dag(folder=examples, dag_id="mapped")
+    assert again.executed == []
+    file = examples / "mapped.py"
+    file.write_text(file.read_text().replace("[8, 16, 24, 32]", "[8, 16, 24, 32, 40]"))
+    more = run_dag(folder=examples, dag_id="mapped")
+    assert more.executed == ["features[4]", "narrowest"]
