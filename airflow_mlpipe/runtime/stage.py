@@ -66,7 +66,7 @@ class Stager:
 
         :raises InputChangedError: when somebody did.
         """
-        changed = [b for b in self.linked if os.path.exists(self.cache.path(b)) and not self.cache.is_whole(b)]
+        changed = [b for b in self.linked if not self.cache.is_whole(b) and os.path.exists(self.cache.path(b))]
         for blob in changed:
             self.cache.drop(blob)
         if changed:

@@ -53,17 +53,19 @@ class Deployment:
     attempts: int = 0
     on_line: Callable[[str], object] = lambda _: None
 
-    def job(self, script: str | None, *, files: Mapping[str, str] | None = None, **options: Any) -> Job:
-        """A job for a Python script (or ``None``, for a command)."""
+    def job(
+        self, script: str | None, *, entry: str = "main.py", files: Mapping[str, str] | None = None, **options: Any
+    ) -> Job:
+        """A job for a script (or ``None``, for a command)."""
         names = ("timeout", "grace", "secrets", "fingerprint")
         members = {name: options.pop(name) for name in names if name in options}
         snapshot, code = None, None
         if script is not None:
-            sources = {"main.py": textwrap.dedent(script)} | dict(files or {})
+            sources = {entry: textwrap.dedent(script)} | dict(files or {})
             snapshot = CodeSnapshot(
                 files={n: CodeFile(data=t.encode()) for n, t in sorted(sources.items())}, counted=frozenset(sources)
             )
-            code = CodeSpec(root="/nowhere", entry="main.py")
+            code = CodeSpec(root="/nowhere", entry=entry)
         options.setdefault("kind", "script")
         step = StepSpec(label="demo/step", code=code, **options)
         self.attempts += 1

@@ -63,7 +63,9 @@ LISTINGS = {
 @pytest.mark.parametrize("expression", LISTINGS.values(), ids=LISTINGS.keys())
 def test_every_way_to_list_is_sorted(expression: str, shuffled: Path) -> None:
     """Whatever function a program lists with."""
-    code = f"import glob, os, pathlib, sys\np = sys.argv[1]\nl = list({expression})\nprint(len(l) > 2 and l == sorted(l))"
+    code = (
+        f"import glob, os, pathlib, sys\np = sys.argv[1]\nl = list({expression})\nprint(len(l) > 2 and l == sorted(l))"
+    )
     assert run(code, shuffled) == "True"
 
 
