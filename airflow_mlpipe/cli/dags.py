@@ -22,7 +22,7 @@ def load_dag(dag_id: str) -> DAG:
     """
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-    manager = DagBundlesManager()
+    manager = DagBundlesManager()  # type: ignore[no-untyped-call]
     known = _place(dag_id)
     if known is not None and known[0] in manager.get_all_bundle_names():
         bundle = manager.get_bundle(known[0])
