@@ -26,7 +26,7 @@ class FileJob:
 
     def run(self, threads: int = 1) -> None:
         """Hash it.  :raises InputChangedError: when it is not as long as the stat said. :raises OSError: unreadable."""
-        self.into[self.at], size = digest_and_size(self.path, threads=threads)
+        self.into[self.at], size = digest_and_size(self.path, threads=threads, expected=self.size)
         if size != self.size:
             raise InputChangedError("the file changed while it was read", where=self.path)
 

@@ -142,21 +142,19 @@ def _complete(found: Scan, known: dict[str, Directory], threads: int | None) -> 
             directory.digests = before.digests
             continue
         changed.add(path)
-        rows = (
-            {row[0]: (row, digest) for row, digest in zip(before.rows, before.digests, strict=True) if row}
-            if before
-            else {}
-        )
-        directory.digests = [""] * len(directory.rows)
+        pairs = zip(before.rows, before.digests, strict=True) if before else ()
+        rows = {row[0]: (row, digest) for row, digest in pairs if row}
+        directory.digests = digests = [""] * len(directory.rows)
+        folder = found.absolute(path)
         for i, row in enumerate(directory.rows):
-            was, digest = rows.get(row[0], (None, ""))
             if len(row) == 1:
                 continue
+            was, digest = rows.get(row[0], (None, ""))
             if was == row:
-                directory.digests[i] = digest
+                digests[i] = digest
             else:
-                check_name(row[0], where=found.absolute(path))
-                jobs.append(FileJob(found.absolute(path, row[0]), row[2], directory.digests, i))
+                check_name(row[0], where=folder)
+                jobs.append(FileJob(folder if found.single else f"{folder}/{row[0]}", row[2], digests, i))
     digest_files(jobs, threads)
     return changed
 

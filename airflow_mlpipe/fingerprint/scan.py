@@ -31,9 +31,9 @@ class Scan:
     directories: dict[str, Directory] = field(default_factory=dict)
     single: bool = False
 
-    def absolute(self, directory: str, name: str = "") -> str:
-        """Where a member is."""
-        return self.root if self.single else os.path.join(self.root, directory, name)
+    def absolute(self, directory: str) -> str:
+        """Where a directory, or the file that the root is, is."""
+        return os.path.join(self.root, directory) if directory else self.root
 
 
 def scan(root: str, status: os.stat_result | None = None, keep: NameFilter | None = None) -> Scan:

@@ -114,7 +114,7 @@ def test_missing_folder_and_script(root):
     """A folder or a script that is not there is named."""
     with pytest.raises(DefinitionError, match="nowhere"):
         read(root / "nowhere")
-    with pytest.raises(DefinitionError, match="missing.py"):
+    with pytest.raises(DefinitionError, match=r"missing\.py"):
         read(root, entry="missing.py")
 
 

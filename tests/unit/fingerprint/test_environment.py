@@ -172,13 +172,17 @@ def test_place_of_requirements_does_not_count(tmp_path):
     assert found[0] == found[1] == found[2] == found[3]
 
 
-@pytest.mark.parametrize("text", [None, "-r missing.txt", "./missing"])
-def test_missing_requirements(requirements, tmp_path, text):
-    """A requirements file that is missing, or names one that is, is an error that says its path."""
-    with pytest.raises(DefinitionError, match=r"missing"):
-        if text is None:
-            identify(Environment(requirements="missing.txt"), tmp_path)
+@pytest.mark.parametrize("text", ["-r missing.txt", "./missing"])
+def test_missing_file_in_requirements(requirements, text):
+    """A requirements file that names a missing one is an error that says its path."""
+    with pytest.raises(DefinitionError, match="missing"):
         requirements(r=text)
+
+
+def test_missing_requirements(tmp_path):
+    """A missing requirements file is an error that says its path and the fix."""
+    with pytest.raises(DefinitionError, match=r"missing\.txt.*relative to the DAG file"):
+        identify(Environment(requirements="missing.txt"), tmp_path)
 
 
 def test_image():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.fingerprint_golden import check
 
 from airflow_mlpipe.errors import InputError
-from airflow_mlpipe.fingerprint.identity import MOST_MEMBERS, ContentIdentity, many
+from airflow_mlpipe.fingerprint.identity import ContentIdentity, many
 from airflow_mlpipe.fingerprint.local import LocalIndex
 from airflow_mlpipe.fingerprint.objects import identify_objects
 from airflow_mlpipe.model.reference import OutputReference
@@ -131,10 +131,11 @@ def test_local_members_name_files_and_empty_folders(tmp_path):
     assert members["x"] == members["b/c"] + "x"
 
 
-def test_members_are_capped(tmp_path):
+def test_members_are_capped(tmp_path, monkeypatch):
     """Of a folder with more files, only the first level is named."""
     (tmp_path / "many").mkdir()
-    for n in range(MOST_MEMBERS + 1):
+    monkeypatch.setattr("airflow_mlpipe.fingerprint.identity.MOST_MEMBERS", 5)
+    for n in range(6):
         (tmp_path / "many" / str(n)).touch()
     members = ContentIdentity.of_local(LocalIndex(None).identify(tmp_path)).members
     assert members is not None
