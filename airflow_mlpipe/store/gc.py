@@ -6,9 +6,9 @@ key documents.  All else below the folders of :mod:`airflow_mlpipe.store.layout`
 once it is older than the grace time; objects elsewhere are none of our business.
 
 **Why this is safe while pipelines run.**  Ages are counted by the store's clock.  A publication that finds its bytes in
-the store touches them, so they are young again; choose a grace time longer than any publication takes.  The sweep plans
-a second time and takes only what is garbage in both plans and unchanged when looked at right before.  It removes
-records before trees before blobs: killed anywhere, it leaves no record whose outputs it took.
+the store makes them young again when half of the grace time is over, so none of what it counts on is old enough.  The
+sweep plans a second time and takes only what is garbage in both plans and unchanged when looked at right before.  It
+removes records before trees before blobs: killed anywhere, it leaves no record whose outputs it took.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def collect(
 ) -> Garbage:
     """Plan: find everything that nothing needs.  Changes nothing.
 
-    :param grace: younger objects are never taken; longer than any publication or pause of a worker.
+    :param grace: younger objects are never taken.  A publication must take less than half of it, and it must be no
+        shorter than that of :class:`Contents` (a day) unless nothing publishes meanwhile.
     :param unused_for: forget results that were not used, and runs that are not younger, for so long.
     :param datastores: further datastores with outputs of this workspace, by name.  Only name one that no *other*
         workspace publishes to: what that one needs looks like garbage from here.
@@ -115,7 +116,7 @@ def collect(
     store, seconds = workspace.store, grace.total_seconds()
     now = store.now()
     remembered = reachable.remember(
-        store, now=now, grace=seconds, unused_for=unused_for.total_seconds() if unused_for else None
+        store, now=now, grace=seconds, unused_for=None if unused_for is None else unused_for.total_seconds()
     )
     found = [_garbage(kind, info, reason) for kind, info, reason in remembered.forgotten]
     found += _unneeded_answers(store, remembered, now - seconds)

@@ -1,7 +1,7 @@
 """The readable parts of fingerprints: what ``why`` compares to say what changed.
 
-A key document is a function of its fingerprint, so it is written once and never changes; losing one loses an
-explanation, never a result.
+A key document is a function of its fingerprint, so writing it again changes nothing; losing one loses an explanation,
+never a result.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ class Keys:
         self._store = store
 
     def put(self, fingerprint: str, document: Mapping[str, Any]) -> None:
-        """Keep the parts of a fingerprint.  When they are kept already, gc is told that they are wanted."""
-        key = document_key(fingerprint)
-        data = to_bytes(tag("key", _VERSION) | {"fingerprint": fingerprint, "key": dict(document)})
-        if not self._store.create(key, data) and not self._store.touch(key):
-            self._store.put(key, data)
+        """Keep the parts of a fingerprint.
+
+        They are written even when they are there: that repairs broken ones, and tells gc that they are wanted.
+        """
+        members = tag("key", _VERSION) | {"fingerprint": fingerprint, "key": dict(document)}
+        self._store.put(document_key(fingerprint), to_bytes(members))
 
     def get(self, fingerprint: str) -> Mapping[str, Any] | None:
         """The parts of a fingerprint; ``None`` when they are not known, or cannot be read.

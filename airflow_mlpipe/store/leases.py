@@ -129,7 +129,7 @@ class Leases:
         if not self._store.create(f"{folder}/{number}", to_bytes(document)):
             return None
         others = [other for other in _numbers(self._store, folder).values() if other.number != number]
-        if any(other.number > number or held is None or other.stamp not in held.seen for other in others):
+        if any(other.stamp not in (held.seen if held else ()) for other in others):
             # While this process slept between looking and creating, others took it and let it go, or the holder came
             # back to life.  Whoever else finds the same steps back too, and both look again.
             self._store.delete([f"{folder}/{number}"])

@@ -14,8 +14,7 @@ import pytest
 from support import crash
 from support.answers import fingerprint, producer
 
-from airflow_mlpipe.fingerprint.digest import blob_key, digest_bytes, tree_key
-from airflow_mlpipe.fingerprint.tree import Tree, walk
+from airflow_mlpipe.fingerprint.digest import blob_key, tree_key
 from airflow_mlpipe.store.gc import collect, sweep
 from airflow_mlpipe.store.layout import QUARANTINE, RUNS, document_key, record_key
 from airflow_mlpipe.store.leases import Leases
@@ -49,20 +48,10 @@ def files(folder):
 
 def needed_by(workspace, reference):
     """Keys of all that an output consists of, each checked to be there with the bytes that its name promises."""
-    store = workspace.store
-
-    def load(digest):
-        tree = Tree.from_bytes(store.get(tree_key(digest)))
-        assert tree.digest == digest
-        return tree
-
     keys = {tree_key(reference.digest)}
-    for _, entry in walk(load(reference.digest), load):
-        if entry.kind == "folder":
-            keys.add(tree_key(entry.digest))
-        else:
-            assert digest_bytes(store.get(blob_key(entry.digest))) == entry.digest
-            keys.add(blob_key(entry.digest))
+    for _, entry in workspace.contents.walk(reference.digest):
+        keys.add(tree_key(entry.digest) if entry.kind == "folder" else blob_key(entry.digest))
+    assert workspace.contents.missing(reference.digest, "folder") == ()
     return keys
 
 
@@ -76,19 +65,16 @@ def content_of(workspace):
 
 
 @pytest.fixture(scope="module", params=crash.SCENARIOS)
-def played(request, tmp_path_factory):
-    """A scenario and the folder of what each kill left."""
-    folder = tmp_path_factory.mktemp("played")
+def killed(request, tmp_path_factory):
+    """A scenario and a folder for each point at which it was killed, the last one not."""
+    folder = tmp_path_factory.mktemp("killed")
     run_module("support.crash", request.param, folder)
-    return request.param, folder
+    return request.param, in_order(folder)
 
 
-@pytest.fixture
-def killed(played, tmp_path):
-    """A scenario and a folder for each point at which it was killed, the last one not; the test's own copies."""
-    scenario, folder = played
-    shutil.copytree(folder, tmp_path / "killed")
-    return scenario, sorted((tmp_path / "killed").iterdir(), key=lambda path: int(path.name))
+def in_order(folder):
+    """The folders in a folder, by their numbers."""
+    return sorted(folder.iterdir(), key=lambda path: int(path.name))
 
 
 ALLOWED = {
@@ -116,6 +102,20 @@ def test_a_kill_leaves_the_old_state_or_the_new(killed):
     assert len([1 for one, next_ in itertools.pairwise(seen) if one != next_]) == 1
 
 
+def test_the_next_try_succeeds(killed, tmp_path):
+    """After each kill the same step, tried again, records its result, and a sweep leaves no trace of the dead."""
+    shutil.copytree(killed[1][0].parent, tmp_path / "again")
+    for folder in in_order(tmp_path / "again"):
+        workspace = crash.open_workspace(folder)
+        crash.refresh(workspace)
+        assert content_of(workspace) == "new"
+        sweep(workspace, collect(workspace, grace=NOW))
+        assert content_of(workspace) == "new"
+        left = {key.split("/")[0] for key in files(folder)}
+        assert not left & {"leases", "attempts", QUARANTINE, TEMPORARY}
+        assert left >= {"records", "keys", RUNS, "blobs", "trees"}
+
+
 def test_gc_finds_all_that_a_kill_leaves_and_nothing_else(killed):
     """After each kill one sweep leaves exactly what the recorded result and the remembered runs need."""
     for folder in killed[1]:
@@ -138,17 +138,34 @@ def test_gc_finds_all_that_a_kill_leaves_and_nothing_else(killed):
         assert collect(workspace, grace=NOW).objects == ()
 
 
-def test_the_next_try_succeeds(killed):
-    """After each kill the same step, tried again, records its result, and a sweep leaves no trace of the dead."""
-    for folder in killed[1]:
+DAMAGES = {
+    "emptied": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "changed": lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]),
+    "deleted": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_whatever_is_damaged_is_a_miss_and_is_repaired(tmp_path, damage):
+    """Each object of a result, damaged, makes a miss or costs nothing; the next execution repairs it."""
+    crash.publish(crash.open_workspace(tmp_path / "model"))
+    damaged = sorted(key for key in files(tmp_path / "model") if key != "mlpipe.json")
+    assert {key.split("/")[0] for key in damaged} == {"blobs", "trees", "records", "keys", "runs", "last", "usage"}
+    for number, key in enumerate(damaged):
+        folder = tmp_path / str(number)
+        shutil.copytree(tmp_path / "model", folder)
+        if key.startswith("usage/") and damage is not DAMAGES["deleted"]:
+            continue  # an empty file: only that it is there counts
+        damage(folder / key)
         workspace = crash.open_workspace(folder)
+        record = workspace.records.get(STEP)
+        missing = record is None or workspace.contents.missing(record.outputs[0].digest, "folder") != ()
+        assert missing == key.startswith(("blobs/", "trees/", "records/")), key
         crash.refresh(workspace)
         assert content_of(workspace) == "new"
-        sweep(workspace, collect(workspace, grace=NOW))
-        assert content_of(workspace) == "new"
-        left = {key.split("/")[0] for key in files(folder)}
-        assert not left & {"leases", "attempts", QUARANTINE, TEMPORARY}
-        assert left >= {"records", "keys", RUNS, "blobs", "trees"}
+        assert workspace.keys.get(STEP) == {"content": "new"}
+        assert workspace.runs.last("digits", "train").step.run_id == "run-new"
 
 
 def race(tmp_path, what, count=10):

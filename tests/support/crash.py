@@ -7,15 +7,18 @@ open for writing, link, rename, remove, mkdir, rmdir and utime of the interprete
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from airflow_mlpipe.fingerprint.digest import blob_key, digest_bytes, tree_key
-from airflow_mlpipe.fingerprint.tree import Tree, TreeEntry
+from airflow_mlpipe.fingerprint.local import LocalIndex
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.gc import collect, sweep
@@ -25,34 +28,38 @@ from airflow_mlpipe.store.local import LocalObjectStore
 from airflow_mlpipe.store.workspace import Workspace
 from support.answers import fingerprint, producer, record, reference, run
 
-_CHANGES = {"os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.utime", "os.truncate", "shutil.copyfile"}
+_CHANGES = {"os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.utime", "os.truncate"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 OLD, NEW = "old", "new"
 
 
 def open_workspace(folder: Path) -> Workspace:
-    """The workspace in a folder.  Its leases run out at once, as that of a dead process does after a while."""
+    """The workspace in a folder.
+
+    Its leases run out at once, as that of a dead process does after a while.  One thread writes, so that the points at
+    which it is killed are the same each time.
+    """
     store = LocalObjectStore(folder)
-    return Workspace(store, Contents(store), lease_seconds=-1.0)
+    return Workspace(store, Contents(store, threads=1), lease_seconds=-1.0)
+
+
+@functools.cache
+def output_of(content: str) -> Path:
+    """What a step wrote: a folder with a file, a folder below it with another, and an empty folder."""
+    folder = Path(tempfile.mkdtemp(prefix="mlpipe-output-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "sub").mkdir()
+    (folder / "empty").mkdir()
+    (folder / "file").write_text(content)
+    (folder / "sub" / "file").write_text(f"{content}!")
+    return folder
 
 
 def put_model(workspace: Workspace, content: str) -> OutputReference:
-    """Keep a folder with a file, a folder below it with another, and an empty folder."""
-    store = workspace.store
-    data = content.encode()
-    members = []
-    for part in (data, data + b"!"):
-        digest = digest_bytes(part)
-        if not store.create(blob_key(digest), part):
-            store.touch(blob_key(digest))
-        members.append(TreeEntry(name="file", kind="file", size=len(part), digest=digest))
-    sub, empty = Tree((members[1],)), Tree()
-    top = Tree((members[0], sub.as_entry("sub"), empty.as_entry("empty")))
-    for tree in (sub, empty, top):
-        if not store.create(tree_key(tree.digest), tree.to_bytes()):
-            store.touch(tree_key(tree.digest))
-    digest = top.digest
-    return reference(name="model", kind="folder", digest=digest, identity=digest)
+    """Publish what a step wrote."""
+    found = LocalIndex(None).identify(output_of(content))
+    workspace.contents.publish(output_of(content), found)
+    return reference(name="model", kind="folder", digest=found.digest, identity=found.digest)
 
 
 def execute(workspace: Workspace, content: str, run_id: str, *, replace: bool = False) -> None:
@@ -137,6 +144,8 @@ def kill_before(change: int) -> None:
 def play(scenario: str, folder: Path) -> int:
     """Play a scenario until one process survives; how many were killed."""
     before, killed = SCENARIOS[scenario]
+    for content in (OLD, NEW):
+        output_of(content)  # not in a child, which would count these writes
     for change in range(2_000):
         workspace = folder / str(change)
         before(open_workspace(workspace))

@@ -103,6 +103,9 @@ def test_a_corrupted_key_document_is_unknown_and_is_repaired(workspace, store):
     assert workspace.keys.get(fingerprint()) is None
     workspace.keys.put(fingerprint(), {"a": 1})
     assert workspace.keys.get(fingerprint()) == {"a": 1}
+    store.put(document_key(fingerprint()), b"broken")
+    workspace.keys.put(fingerprint(), {"a": 1})
+    assert workspace.keys.get(fingerprint()) == {"a": 1}
 
 
 def test_putting_a_known_key_document_makes_it_young():
