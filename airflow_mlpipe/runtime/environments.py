@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import TextIO
 
 from airflow_mlpipe.errors import ConfigurationError, EnvironmentBuildError, ProgramFailedError
+from airflow_mlpipe.fingerprint.canonical import dump
+from airflow_mlpipe.fingerprint.environment import requirements_identity
 from airflow_mlpipe.model.environment import Environment
 from airflow_mlpipe.runtime.process import Process, Program
 
@@ -119,8 +121,10 @@ class Environments:
         version = python or sys.executable
         self._run((uv, "venv", *common, "--quiet", "--python", version, str(folder)), on_line, requirements, where)
         if requirements is not None:
+            # uv takes a local project for unchanged while its pyproject.toml is; here its files decide.
+            refresh = ("--refresh",) if _names_projects(requirements) else ()
             install = (uv, "pip", "install", *common, "--compile-bytecode", "--python", str(folder / "bin" / "python"))
-            self._run((*install, "-r", str(requirements)), on_line, requirements, where)
+            self._run((*install, *refresh, "-r", str(requirements)), on_line, requirements, where)
         mark = folder / f"{COMPLETE}.new"
         mark.write_text(json.dumps({"requirements": str(requirements), "python": python}), encoding="utf-8")
         mark.replace(folder / COMPLETE)
@@ -145,9 +149,10 @@ class Environments:
 def environment_digest(requirements: Path | None, python: str | None, *, where: str) -> str:
     """What tells environments of a host apart: the requirements with the files they include, Python and platform.
 
-    Names and versions count; the content of packages that are named by a local path does not.
+    The content of projects that are named by a local path counts, as it does for the fingerprint: else a step that
+    executes because such a project changed would execute in the environment with the old one.
 
-    :raises ConfigurationError: when a file is not there.
+    :raises ConfigurationError: when a file is not there. :raises DefinitionError: when a local project is not.
     """
     if python is None:  # the worker's: an environment built from another interpreter of that version may not fit
         python = f"{sys.implementation.cache_tag} {platform.python_version()} {sys.base_prefix}"
@@ -166,7 +171,14 @@ def environment_digest(requirements: Path | None, python: str | None, *, where: 
         digest.update(len(data).to_bytes(8, "big") + data)
         included = (path.parent / os.fsdecode(name) for name in _INCLUDE.findall(data) if b"://" not in name)
         waiting.extend(p for p in included if p not in seen)
+    if requirements is not None:
+        digest.update(dump(sorted(requirements_identity(str(requirements)).values())))
     return digest.hexdigest()
+
+
+def _names_projects(requirements: Path) -> bool:
+    """Whether a requirements file names a project of this disk by its folder."""
+    return any((requirements.parent / name).is_dir() for name in requirements_identity(str(requirements)))
 
 
 def find_uv(given: str | None, *, where: str) -> str:

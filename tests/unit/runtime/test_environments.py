@@ -95,6 +95,38 @@ def test_other_requirements_are_another_environment(tmp_path: Path, requirements
     assert len({before, included, environment_digest(requirements, None, where="step")}) == 3
 
 
+BACKEND = """
+import zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name, info = "tinypkg-1-py3-none-any.whl", "tinypkg-1.dist-info"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as archive:
+        archive.write("tinypkg.py")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: tinypkg\\nVersion: 1\\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return name
+"""
+
+
+def test_a_local_project_is_built_anew_when_its_files_change(tmp_path: Path) -> None:
+    """A project that is named by its path is in the environment as it is now, although its version stays."""
+    project = tmp_path / "lib"
+    project.mkdir()
+    (project / "backend.py").write_text(BACKEND)
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "tinypkg"\nversion = "1"\n'
+    )
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("./lib\n")
+    hosts = Environments(tmp_path / "environments")
+    for version in ("old", "new"):
+        (project / "tinypkg.py").write_text(f"VERSION = {version!r}\n")
+        with hosts.use(Environment(requirements=str(requirements)), print, where="step") as interpreter:
+            assert version_in(interpreter.python) == version
+
+
 USE = """
 import sys
 from pathlib import Path
