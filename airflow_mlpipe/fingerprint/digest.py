@@ -106,7 +106,7 @@ def digest_and_size(
             # One byte more than expected is asked for, so that an answer of just this length means the end of the file.
             data = os.read(descriptor, expected + 1)
             if len(data) == expected:
-                return f"sha256:{hashlib.sha256(data).hexdigest()}", expected
+                return digest_bytes(data), expected
         size = os.fstat(descriptor).st_size
         if size <= CHUNK:
             return f"sha256:{_digest_range(descriptor, 0, size, path).hex()}", size
