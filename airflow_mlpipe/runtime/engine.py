@@ -6,7 +6,6 @@ Used by whatever process is to execute a step: an Airflow worker, or a container
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from airflow_mlpipe.runtime.process import Process, Program
 from airflow_mlpipe.runtime.publish import publish, verify
 from airflow_mlpipe.runtime.stage import Stager
 from airflow_mlpipe.runtime.stores import EngineStores, Host
+from airflow_mlpipe.runtime.tidy import held
 from airflow_mlpipe.runtime.variables import Surroundings, make_variables
 from airflow_mlpipe.runtime.verdict import Ended, in_words
 from airflow_mlpipe.store.layout import quote_id
@@ -42,12 +42,12 @@ class Attempt:
         self._stores = stores
         self._host = host
         self._on_line = on_line
-        self._cancelled = threading.Event()
+        self._cancelled = False
         self._process: Process | None = None
 
     def cancel(self) -> None:
         """End it; :meth:`run` raises ``StepCancelledError``.  May be called from a thread or a signal handler."""
-        self._cancelled.set()
+        self._cancelled = True  # no Event: its lock may be held by the code that a signal interrupted
         if (process := self._process) is not None:
             process.cancel()
 
@@ -62,17 +62,25 @@ class Attempt:
         job, host = self._job, self._host
         layout = Layout(host.scratch.absolute() / quote_id(job.attempt))
         environments = Environments(host.cache.absolute() / "environments", uv=host.uv)
-        done = False
+        with held(layout.root):
+            try:
+                with environments.use(job.step.environment, self._on_line, where=job.step.label) as interpreter:
+                    result = self._run(layout, interpreter, recheck)
+            except BaseException:
+                if host.keep_failed:
+                    self._on_line(f"the attempt's folder is kept: {layout.root}")
+                else:
+                    self._remove(layout.root)
+                raise
+            self._remove(layout.root)
+        return result
+
+    def _remove(self, folder: Path) -> None:
+        """What cannot be removed is no reason to lose a result, or to hide an error."""
         try:
-            with environments.use(job.step.environment, self._on_line, where=job.step.label) as interpreter:
-                result = self._run(layout, interpreter, recheck)
-            done = True
-            return result
-        finally:
-            if done or not host.keep_failed:
-                remove(layout.root)
-            else:
-                self._on_line(f"the attempt's folder is kept: {layout.root}")
+            remove(folder)
+        except OSError as error:
+            self._on_line(f"cannot remove {error.filename}: {error.strerror}")
 
     def _run(self, layout: Layout, interpreter: Interpreter, recheck: Recheck | None) -> JobResult:
         job, step, where = self._job, self._job.step, self._job.step.label
@@ -94,7 +102,7 @@ class Attempt:
             found = verify(step, staged, self._on_line)
             self._stop_if_cancelled()
             outputs = publish(found, job.fingerprint, self._stores, cache)
-        remove(self._checkpoints)
+        self._remove(self._checkpoints)
         peak = ended.peak_bytes or None
         return JobResult(outputs=outputs, result=result, metrics=metrics, seconds=ended.seconds, peak_bytes=peak)
 
@@ -123,12 +131,12 @@ class Attempt:
 
     def _execute(self, program: Program) -> Ended:
         self._process = process = Process(program, self._on_line)
-        if self._cancelled.is_set():  # cancel() came before there was a process
+        if self._cancelled:  # cancel() came before there was a process
             process.cancel()
         return process.run()
 
     def _stop_if_cancelled(self) -> None:
-        if self._cancelled.is_set():
+        if self._cancelled:
             raise StepCancelledError(
                 "the step was cancelled before its outputs were published", where=self._job.step.label, exit_code=0
             )

@@ -101,7 +101,7 @@ class Deployment:
     @property
     def left_in_scratch(self) -> list[str]:
         """Folders of attempts that are still there."""
-        return sorted(p.name for p in self.host.scratch.glob("*"))
+        return sorted(p.name for p in self.host.scratch.glob("*") if p.is_dir() or not p.with_suffix("").exists())
 
 
 def ports(*data: PipelineData) -> tuple[OutputPort, ...]:

@@ -1,0 +1,84 @@
+"""After the journey: what a host keeps is made small again, and what killed workers left is removed.
+
+While an attempt runs it holds a lock beside its folder, which ends with its worker, however that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow_mlpipe.runtime.cache import BlobCache
+from airflow_mlpipe.runtime.environments import Environments
+from airflow_mlpipe.runtime.layout import remove
+from airflow_mlpipe.runtime.stores import Host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tidied:
+    """What was removed: names, and bytes of blobs."""
+
+    attempts: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    blob_bytes: int = 0
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """While the block runs, :func:`tidy` leaves an attempt's folder alone."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    path = _lock_of(folder)
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            if not folder.exists():
+                path.unlink(missing_ok=True)
+
+
+def tidy(host: Host, seconds: float) -> Tidied:
+    """Remove from a host what nothing uses now, and nothing has used for so long.
+
+    Folders of attempts whose worker is gone (or that ``keep_failed`` kept), checkpoints of steps that never succeeded,
+    environments, blobs.  Safe while steps run.
+
+    :raises OSError: when something cannot be removed.
+    """
+    return Tidied(
+        attempts=tuple(_attempts(host.scratch, seconds)),
+        checkpoints=tuple(_checkpoints(host.cache / "checkpoints", seconds)),
+        environments=Environments(host.cache / "environments").remove_unused(seconds),
+        blob_bytes=BlobCache(host.cache / "blobs").remove_unused(seconds),
+    )
+
+
+def _attempts(scratch: Path, seconds: float) -> Iterator[str]:
+    for folder in sorted(p for p in scratch.glob("*") if p.is_dir() and _age(p) >= seconds):
+        path = _lock_of(folder)
+        with path.open("a") as lock, contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove(folder)
+            path.unlink(missing_ok=True)
+            yield folder.name
+
+
+def _checkpoints(root: Path, seconds: float) -> Iterator[str]:
+    """By the youngest file in it: a step that runs for days writes checkpoints now and then."""
+    for folder in sorted(root.glob("*")):
+        if min(map(_age, (folder, *folder.rglob("*")))) >= seconds:
+            remove(folder)
+            yield folder.name
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.lstat().st_mtime
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
