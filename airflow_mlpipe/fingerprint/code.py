@@ -6,8 +6,10 @@ What is hashed is what runs: the snapshot holds the bytes, and computes run thos
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,8 @@ def read_code(spec: CodeSpec, *, cache_dir: Path | None = None) -> CodeSnapshot:
     if not os.path.isdir(spec.root):
         raise DefinitionError("there is no such source folder", where="source_directory", given=spec.root)
     source = _Source(os.path.realpath(spec.root), cache_dir)
+    if spec.entry is not None:
+        spec = replace(spec, entry=posixpath.normpath(spec.entry))
     if spec.entry is not None and not os.path.isfile(os.path.join(source.root, spec.entry)):
         raise DefinitionError(
             "there is no such script",

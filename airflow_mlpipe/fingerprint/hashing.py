@@ -45,9 +45,11 @@ def digest_files(jobs: list[FileJob], threads: int | None = None) -> None:
         with ThreadPoolExecutor(threads, "mlpipe-hash") as pool:
             for _ in pool.map(_run, _batches(small)):
                 pass
-    for job in jobs:
-        if job.size > CHUNK:
-            job.run(threads)
+    if large := [job for job in jobs if job.size > CHUNK]:
+        each = max(1, threads // len(large))
+        with ThreadPoolExecutor(min(threads, len(large)), "mlpipe-hash") as pool:
+            for _ in pool.map(lambda job: job.run(each), large):
+                pass
 
 
 def _run(jobs: list[FileJob]) -> None:

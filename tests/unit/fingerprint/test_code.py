@@ -35,6 +35,14 @@ def test_closure_mode(root):
     assert list(code_identity(snapshot)) == ["a.py", "main.py"]
 
 
+def test_spelling_of_the_script(root):
+    """A script that is written with ``./`` is the same script; one above the folder is refused."""
+    assert read(root, entry="./main.py") == read(root)
+    (root.parent / "outside.py").write_bytes(b"")
+    with pytest.raises(PathError):
+        read(root, entry="../outside.py")
+
+
 def test_directory_mode(root):
     """In mode directory every file that is not ignored counts."""
     assert list(code_identity(read(root, mode="directory"))) == ["a.py", "main.py", "other.txt"]

@@ -111,7 +111,7 @@ def test_only_the_changed_file_is_read(index, root, read):
 
 def test_a_young_file_is_read_again(tmp_path, root, read):
     """A file that changed less than two seconds before it was read is not trusted the next time."""
-    index = LocalIndex(tmp_path / "cache")
+    index = LocalIndex(tmp_path / "cache", clock=lambda: (root / "b" / "ä b").stat().st_ctime_ns + 10**9)
     index.identify(root)
     index.identify(root)
     assert len(read) == 6
@@ -383,15 +383,16 @@ def test_many_files_in_threads(index, tmp_path):
         assert entry.digest == digest_bytes(path.encode() * 20_000)
 
 
-def test_large_file_in_chunks(monkeypatch, tmp_path):
-    """A file above a chunk is in a folder under its chunked digest."""
+def test_large_files_in_chunks(monkeypatch, tmp_path):
+    """Files above a chunk have their chunked digests in a folder too."""
     monkeypatch.setattr("airflow_mlpipe.fingerprint.digest.CHUNK", 1000)
     monkeypatch.setattr(hashing, "CHUNK", 1000)
     (tmp_path / "f").mkdir()
-    (tmp_path / "f" / "large").write_bytes(b"x" * 2500)
-    entry = dict(LocalIndex(None).identify(tmp_path / "f").walk())["large"]
-    assert entry.digest == digest_bytes(b"x" * 2500)
-    assert entry.digest.startswith("sha256t:")
+    for n in range(4):
+        (tmp_path / "f" / str(n)).write_bytes(b"%d" % n * 2500)
+    for path, entry in LocalIndex(None).identify(tmp_path / "f", threads=3).walk():
+        assert entry.digest == digest_bytes(path.encode() * 2500)
+        assert entry.digest.startswith("sha256t:")
 
 
 def test_deleted_folder_leaves_the_cache(index, root, tmp_path):
