@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from airflow_mlpipe.store import reachable
@@ -90,10 +89,12 @@ class Swept:
 
 
 @runtime_checkable
-class _LeavesFiles(Protocol):
-    """A store whose killed writers leave files that no listing shows."""
+class _LeavesBehind(Protocol):
+    """A store whose killed writers leave something that no listing shows."""
 
-    def leftovers(self, *, age: float = 0.0) -> Iterator[Path]: ...
+    def leftovers(self, *, age: float = 0.0) -> Iterator[ObjectInfo]: ...
+
+    def discard(self, leftovers: Iterable[ObjectInfo]) -> None: ...
 
 
 def collect(
@@ -210,34 +211,23 @@ def _unneeded_contents(
 
 
 def _temporaries(name: str, store: ObjectStore, grace: float) -> Iterator[GarbageObject]:
-    if isinstance(store, _LeavesFiles):
-        for path in store.leftovers(age=grace):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue  # its writer has finished
-            yield GarbageObject(
-                kind="temporary",
-                key=str(path),
-                size=status.st_size,
-                modified=status.st_mtime,
-                reason="its writer was killed",
-                datastore=name,
-            )
+    if isinstance(store, _LeavesBehind):
+        for info in store.leftovers(age=grace):
+            yield _garbage("temporary", info, "its writer was killed", name)
 
 
 def _unchanged(store: ObjectStore, one: GarbageObject) -> GarbageObject | None:
     if one.kind == "temporary":
-        try:
-            return one if Path(one.key).stat().st_mtime == one.modified else None
-        except FileNotFoundError:
-            return None
+        return one  # the store looks itself when it discards it
     info = store.head(one.key)
     return one if info is not None and (info.modified, info.etag) == (one.modified, one.etag) else None
 
 
-def _delete(store: ObjectStore, doomed: Iterable[GarbageObject]) -> None:
+def _delete(store: ObjectStore, doomed: Sequence[GarbageObject]) -> None:
     store.delete(one.key for one in doomed if one.kind != "temporary")
-    for one in doomed:
-        if one.kind == "temporary":
-            Path(one.key).unlink(missing_ok=True)
+    if isinstance(store, _LeavesBehind):
+        store.discard(
+            ObjectInfo(key=one.key, size=one.size, modified=one.modified, etag=one.etag)
+            for one in doomed
+            if one.kind == "temporary"
+        )

@@ -191,14 +191,23 @@ class LocalObjectStore:
         """See :meth:`ObjectStore.uri`."""
         return f"{self.url}/{quote(check_key(key))}"
 
-    def leftovers(self, *, age: float = 0.0) -> Iterator[Path]:
-        """Temporary files of writers that were killed: those not written to for ``age`` seconds."""
+    def leftovers(self, *, age: float = 0.0) -> Iterator[ObjectInfo]:
+        """What writers that were killed left: temporary files that were not written to for ``age`` seconds."""
         with self._errors("list", self.root / TEMPORARY, missing_ok=True):
             now = self.now()
             for path in sorted((self.root / TEMPORARY).iterdir()):
                 with contextlib.suppress(FileNotFoundError):
-                    if now - path.stat().st_mtime_ns / 1e9 >= age:
-                        yield path
+                    info = _info(f"{TEMPORARY}/{path.name}", path.stat())
+                    if now - info.modified >= age:
+                        yield info
+
+    def discard(self, leftovers: Iterable[ObjectInfo]) -> None:
+        """Remove leftovers, except those that were written to since."""
+        for info in leftovers:
+            path = self.root / TEMPORARY / info.key.removeprefix(f"{TEMPORARY}/")
+            with self._errors("delete", path, missing_ok=True):
+                if _info(info.key, path.stat()) == info:
+                    path.unlink()
 
     @contextlib.contextmanager
     def _temporary(self) -> Iterator[Path]:

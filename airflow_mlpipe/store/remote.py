@@ -184,9 +184,23 @@ class RemoteStore(abc.ABC):
         if prefix:
             check_key(prefix)
         hidden, start = f"{TEMPORARY}/", f"{prefix}/" if prefix else ""
+        yield from (i for i in self._all(prefix) if i.key.startswith(start) and not i.key.startswith(hidden))
+
+    def _all(self, prefix: str) -> Iterator[ObjectInfo]:
         pages = self._guard.once("list", prefix, lambda: iter(self._pages(prefix)))
         while (page := self._guard.once("list", prefix, lambda: next(pages, None))) is not None:
-            yield from (i for i in page if i.key.startswith(start) and not i.key.startswith(hidden))
+            yield from page
+
+    def leftovers(self, *, age: float = 0.0) -> Iterator[ObjectInfo]:
+        """What clients that were killed left: scratch objects that are at least ``age`` seconds old."""
+        now = self.now()
+        for info in self._all(TEMPORARY):
+            if info.key.startswith(f"{TEMPORARY}/") and now - info.modified >= age:
+                yield info
+
+    def discard(self, leftovers: Iterable[ObjectInfo]) -> None:
+        """Remove leftovers.  Their names are never used again, so they cannot have changed."""
+        self._remove([info.key for info in leftovers if info.key.startswith(f"{TEMPORARY}/")])
 
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`ObjectStore.delete`."""

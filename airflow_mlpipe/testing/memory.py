@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from airflow_mlpipe.errors import ObjectNotFoundError
 from airflow_mlpipe.store.base import ObjectInfo, Tap, check_key
@@ -33,7 +34,7 @@ class MemoryObjectStore:
     """
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.time, exclusive: bool = True, url: str = "memory://"
+        self, *, clock: Callable[[], float] = time.time, exclusive: bool = True, url: str = "memory://store"
     ) -> None:
         self.url = url
         self._clock = clock
@@ -88,20 +89,19 @@ class MemoryObjectStore:
     def upload(self, path: Path, key: str, *, tap: Tap | None = None) -> None:
         """See :meth:`ObjectStore.upload`."""
         data = path.read_bytes()
-        if tap is not None and data:
-            tap(memoryview(data))
+        _show(data, tap)
         self.put(key, data)
 
     def download(self, key: str, path: Path, *, tap: Tap | None = None) -> None:
         """See :meth:`ObjectStore.download`."""
         data = self.get(key)
+        _show(data, tap)
         with path.open("xb") as writer:
-            if tap is not None and data:
-                tap(memoryview(data))
             writer.write(data)
 
     def copy(self, source: str, target: str) -> None:
         """See :meth:`ObjectStore.copy`."""
+        check_key(target)
         self.put(target, self.get(source))
 
     def touch(self, key: str) -> bool:
@@ -119,4 +119,11 @@ class MemoryObjectStore:
 
     def uri(self, key: str) -> str:
         """See :meth:`ObjectStore.uri`."""
-        return f"{self.url.rstrip('/')}/{check_key(key)}"
+        return f"{self.url}/{quote(check_key(key))}"
+
+
+def _show(data: bytes, tap: Tap | None) -> None:
+    if tap is not None:
+        if data:
+            tap(memoryview(data))
+        tap(memoryview(b""))

@@ -15,10 +15,10 @@ from support import crash
 from support.answers import fingerprint, producer
 
 from airflow_mlpipe.fingerprint.digest import blob_key, tree_key
+from airflow_mlpipe.store.base import TEMPORARY
 from airflow_mlpipe.store.gc import collect, sweep
 from airflow_mlpipe.store.layout import QUARANTINE, RUNS, document_key, record_key
 from airflow_mlpipe.store.leases import Leases
-from airflow_mlpipe.store.local import TEMPORARY
 
 ROOT = Path(crash.__file__).parents[2]
 STEP = fingerprint("step")

@@ -12,10 +12,11 @@ from airflow_mlpipe.errors import WorkspaceVersionError
 from airflow_mlpipe.fingerprint.digest import blob_key, digest_bytes, tree_key
 from airflow_mlpipe.fingerprint.tree import Tree, TreeEntry
 from airflow_mlpipe.store import gc as gc_module
+from airflow_mlpipe.store.base import TEMPORARY
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.gc import Garbage, collect, sweep
 from airflow_mlpipe.store.layout import attempt_prefix, document_key, record_key, run_key, usage_key
-from airflow_mlpipe.store.local import TEMPORARY, LocalObjectStore
+from airflow_mlpipe.store.local import LocalObjectStore
 from airflow_mlpipe.store.workspace import Workspace
 from airflow_mlpipe.testing.memory import Clock, MemoryObjectStore
 
@@ -378,10 +379,22 @@ def test_files_of_killed_writers_are_found_on_a_file_system(tmp_path):
     left = tmp_path / TEMPORARY / "1234-abc"
     left.write_bytes(b"half an upl")
     plan = collect(workspace, grace=NOW)
-    assert [(one.kind, one.key, one.size) for one in plan.objects] == [("temporary", str(left), 11)]
+    assert [(one.kind, one.key, one.size) for one in plan.objects] == [("temporary", f"{TEMPORARY}/1234-abc", 11)]
     assert collect(workspace).objects == ()
     assert len(sweep(workspace, plan).deleted) == 1
     assert not left.exists()
+
+
+def test_a_writer_that_comes_back_to_life_keeps_its_file(tmp_path):
+    """A temporary file that is written to between plan and sweep is not taken."""
+    store = LocalObjectStore(tmp_path)
+    left = tmp_path / TEMPORARY / "1234-abc"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    (found,) = store.leftovers()
+    left.write_bytes(b"half an upload")
+    store.discard([found])
+    assert left.exists()
 
 
 def test_an_empty_plan_sweeps_nothing(workspace, store):
