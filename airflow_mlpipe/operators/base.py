@@ -36,6 +36,7 @@ from airflow_mlpipe.operators.edges import edges_of
 from airflow_mlpipe.operators.links import OriginLink
 from airflow_mlpipe.operators.mapped import StepPartial
 from airflow_mlpipe.operators.ports import Inputs, check_outputs, plain_arguments
+from airflow_mlpipe.operators.program import Said
 from airflow_mlpipe.operators.xcoms import push_outputs, push_return_value, push_summary, return_value
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class StepOperator(Lineage, BaseOperator):
 
     What it does not do: it looks into no shell string and into no data that was not declared.
 
-    :param arguments: a list; an item is text (may be a Jinja template), a number, a bool, a path, or a data object,
-        which the program receives as a local path.
+    :param arguments: of the program, a list; an item is text (may be a Jinja template), a number, a bool, a path, or a
+        data object, which the program receives as a local path.
     :param inputs: a list of data objects, or a dict of port name to data object or list of data objects.
     :param outputs: the :class:`PipelineData` that the program writes.
     :param parameters: values that the program finds in the JSON file ``MLPIPE_PARAMS``; may be templates.
@@ -85,17 +86,32 @@ class StepOperator(Lineage, BaseOperator):
     ui_color = "#e8f4ea"
     kind = "step"
 
+    output_data: tuple[PipelineData, ...]
+    raw_arguments: Any
+    raw_parameters: Any
+    source_directory: str | None
+    script_name: str | None
+    code: CodeMode
+    include: tuple[str, ...]
+    environment: Environment | None
+    compute_target: str
+    step_resources: Resources | None
+    reuse: Reuse
+    secrets: Mapping[str, Secret] | None
+    sorted_listings: bool
+
     def __init__(
         self,
         *,
         arguments: Sequence[Any] | None = None,
+        command: Sequence[Any] | None = None,
         inputs: Any = None,
         outputs: Sequence[PipelineData] | None = None,
         parameters: Mapping[str, Any] | None = None,
         source_directory: str | None = None,
         script_name: str | None = None,
         include: Sequence[str] = (),
-        code: CodeMode = "closure",
+        code: CodeMode | None = None,
         environment: Environment | None = None,
         compute_target: str = "local",
         resources: Resources | None = None,
@@ -107,32 +123,49 @@ class StepOperator(Lineage, BaseOperator):
         outlets: Any = None,
         **kwargs: Any,
     ) -> None:
+        # Airflow wraps each constructor in an operator's line and copies the DAG's parameters in it: here is one only.
         where = f"step {kwargs.get('task_id')!r}"
+        said = Said(arguments, command, script_name, source_directory, code)
+        program = self.complete(said, where=where)
         self.output_data = check_outputs(outputs, where=where)
         super().__init__(outlets=asset_outlets(outlets, self.output_data), **kwargs)
         collected, resource = Inputs(where), Inputs(where)
         collected.add_all(inputs)
         resource.add_all(resource_inputs)
-        self.arguments = plain_arguments(arguments, collected, self.output_data, where=where)
-        self.raw_arguments = self.arguments
+        self.arguments = plain_arguments(program.arguments, collected, self.output_data, where=where)
         self.parameters = dict(parameters) if isinstance(parameters, Mapping) else parameters
-        self.raw_parameters = self.parameters
         self.inputs, self.resource_inputs = collected.ports, resource.ports
-        self.source_directory, self.script_name = source_directory, script_name
-        self.include, self.code = include if isinstance(include, str) else tuple(include), code
-        self.environment, self.compute_target = environment, compute_target
-        self.step_resources = resources  # `resources` is an attribute of Airflow's own
-        self.reuse = effective_reuse(reuse, allow_reuse, where=where)
-        self.secrets, self.sorted_listings = secrets, sorted_listings
+        # At once, past BaseOperator.__setattr__, which does a lot for each attribute of each step of each parse.
+        vars(self).update(
+            raw_arguments=self.arguments,
+            raw_parameters=self.parameters,
+            source_directory=program.source_directory,
+            script_name=program.script_name,
+            code=program.code,
+            include=include if isinstance(include, str) else tuple(include),
+            environment=environment,
+            compute_target=compute_target,
+            step_resources=resources,  # `resources` is an attribute of Airflow's own
+            reuse=effective_reuse(reuse, allow_reuse, where=where),
+            secrets=secrets,
+            sorted_listings=sorted_listings,
+        )
         if not getattr(self, "_BaseOperator__from_mapped", False):
             self._register(collected, resource, where)
 
+    @classmethod
+    def complete(cls, said: Said, *, where: str) -> Said:
+        """What the author said of the program, checked and completed by the kind of step; each kind has its own."""
+        raise NotImplementedError
+
     def _register(self, inputs: Inputs, resource_inputs: Inputs, where: str) -> None:
-        check_types({**vars(self), "resources": self.step_resources}, where=where)
-        check_compute(vars(self), where=where)
+        said = vars(self)
+        check_types(said, where=where)
+        check_compute(said, where=where)
         check_argument_ports(self.arguments, self.inputs, tuple(o.name for o in self.output_data), where=where)
-        check_files(vars(self), self.dag.fileloc if self._in_dag() else None, where=where)
-        edges = edges_of(self.dag if self._in_dag() else None, where=where)
+        dag = self.dag if self._in_dag() else None
+        edges = edges_of(dag, where=where)
+        check_files(said, dag.fileloc if dag else None, where=where, seen=edges.files)
         edges.produce(self, self.output_data)
         edges.consume(self, inputs.pending + resource_inputs.pending)
 

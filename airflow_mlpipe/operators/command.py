@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.operators.base import StepOperator
-from airflow_mlpipe.operators.ports import is_xcom
+from airflow_mlpipe.operators.program import Said
 
 
 class CommandStep(StepOperator):
@@ -15,32 +15,26 @@ class CommandStep(StepOperator):
 
     :param command: the program and its arguments; items as in ``arguments`` of
         :class:`~airflow_mlpipe.operators.base.StepOperator`.
-    :param source_directory: a folder whose files the program finds in its working folder; ``include`` says which (by
-        default all of them).
+    :param source_directory: a folder whose files the program finds in its working folder.
+    :param code: which of them count; by default ``"directory"``, all that ``.mlpipeignore`` leaves.
     """
 
     kind = "command"
 
-    def __init__(
-        self,
-        *,
-        command: Sequence[Any] | None = None,
-        arguments: Sequence[Any] | None = None,
-        source_directory: str | None = None,
-        code: Any = "directory",
-        **kwargs: Any,
-    ) -> None:
-        where = f"step {kwargs.get('task_id')!r}"
-        if (command is None) == (arguments is None):
-            raise DefinitionError("give command=[...]", where=where, fix="command=['program', 'argument', ...]")
-        if isinstance(command, Sequence) and not isinstance(command, str) and not command:
-            raise DefinitionError("the command is empty", where=where, fix="command=['program', 'argument', ...]")
-        given = arguments if command is None else command
-        if not is_xcom(given) and isinstance(given, str):
-            raise DefinitionError(
-                "command is a list, one item an argument; no shell reads it",
-                where=where,
-                given=given,
-                fix="for a shell, say so: command=['bash', '-c', '...']",
-            )
-        super().__init__(arguments=given, source_directory=source_directory, code=code, **kwargs)
+    @classmethod
+    def complete(cls, said: Said, *, where: str) -> Said:
+        """The command is the list of arguments.  :raises DefinitionError: without one, and for a shell string."""
+        given = said.arguments if said.command is None else said.command
+        if "arguments" not in said.mapped:
+            if (said.command is None) == (said.arguments is None):
+                raise DefinitionError("give command=[...]", where=where, fix="command=['program', 'argument', ...]")
+            if isinstance(given, str):
+                raise DefinitionError(
+                    "command is a list, one item an argument; no shell reads it",
+                    where=where,
+                    given=given,
+                    fix="for a shell, say so: command=['bash', '-c', '...']",
+                )
+            if isinstance(given, Sequence) and not given:
+                raise DefinitionError("the command is empty", where=where, fix="command=['program', 'argument', ...]")
+        return replace(said, arguments=given, command=None, code=said.code or "directory")

@@ -19,6 +19,8 @@ from airflow_mlpipe.model.resources import Resources
 from airflow_mlpipe.model.reuse import Reuse
 
 CODE_MODES = ("closure", "directory", "version")
+# `resources` is what an author writes; in a step it is `step_resources`, as Airflow has an attribute of that name.
+_TYPES = (("environment", Environment), ("resources", Resources), ("step_resources", Resources), ("reuse", Reuse))
 
 
 def check_types(given: Mapping[str, Any], *, where: str) -> None:
@@ -26,7 +28,7 @@ def check_types(given: Mapping[str, Any], *, where: str) -> None:
 
     :raises DefinitionError: naming the argument, the value and what would be valid.
     """
-    for name, kind in (("environment", Environment), ("resources", Resources), ("reuse", Reuse)):
+    for name, kind in _TYPES:
         if (value := given.get(name)) is not None and not isinstance(value, kind):
             raise DefinitionError(f"{name} must be of type {kind.__name__}", where=where, given=value)
     if (target := given.get("compute_target", "local")) is not None and not isinstance(target, str):
@@ -86,14 +88,18 @@ def source_root(source_directory: str, dag_file: str) -> str:
     return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(dag_file)), source_directory))
 
 
-def check_files(given: Mapping[str, Any], dag_file: str | None, *, where: str) -> None:
+def check_files(given: Mapping[str, Any], dag_file: str | None, *, where: str, seen: set[tuple[object, ...]]) -> None:
     """Script, source folder and requirements file exist.
 
+    :param seen: those of the DAG that were found already; what is found is added.
     :raises DefinitionError: naming the full path that was looked at, what is there instead, and the fix.
     """
+    directory, script = given.get("source_directory"), given.get("script_name")
+    requirements = getattr(given.get("environment"), "requirements", None)
+    if (directory, script, requirements) in seen:
+        return
     if dag_file is None or not os.path.isfile(dag_file):
         return  # a DAG built where its file is not, for example from its serialised form
-    directory, script = given.get("source_directory"), given.get("script_name")
     if isinstance(directory, str):
         root = source_root(directory, dag_file)
         if not os.path.isdir(root):
@@ -105,7 +111,6 @@ def check_files(given: Mapping[str, Any], dag_file: str | None, *, where: str) -
             )
         if isinstance(script, str):
             _check_script(root, script, where)
-    requirements = getattr(given.get("environment"), "requirements", None)
     if requirements is not None and not os.path.isfile(path := source_root(requirements, dag_file)):
         raise DefinitionError(
             "the requirements file does not exist",
@@ -113,6 +118,8 @@ def check_files(given: Mapping[str, Any], dag_file: str | None, *, where: str) -
             given=requirements,
             fix=f"create {path}",
         )
+    if isinstance(directory, (str, type(None))) and isinstance(script, (str, type(None))):
+        seen.add((directory, script, requirements))
 
 
 def _check_script(root: str, script: str, where: str) -> None:

@@ -33,10 +33,14 @@ class _Waiting:
 
 @dataclass(slots=True)
 class DataEdges:
-    """The data edges of one DAG."""
+    """The data edges of one DAG, for as long as its file is parsed.
+
+    :ivar files: scripts, folders and requirements that were seen to exist: each is looked at once a parse.
+    """
 
     producers: dict[int, tuple[PipelineData, AbstractOperator]] = field(default_factory=dict)
     waiting: list[_Waiting] = field(default_factory=list)
+    files: set[tuple[object, ...]] = field(default_factory=set)
 
     def produce(self, step: AbstractOperator, outputs: Iterable[PipelineData]) -> None:
         """Register the outputs of a step, and connect those that waited for them.
@@ -74,8 +78,9 @@ class DataEdges:
 
         data, producer = self.producers[id(waiter.data)]
         consumer = waiter.consumer
-        upstream = producer.get_flat_relative_ids(upstream=True)
-        if producer is consumer or consumer.task_id in upstream:
+        # Only a step that others follow already can come before its own producer; the look is linear in the DAG.
+        follows = consumer.downstream_task_ids and consumer.task_id in producer.get_flat_relative_ids(upstream=True)
+        if producer is consumer or follows:
             raise DefinitionError(
                 f"input {data.name!r} makes a cycle: its producer {producer.task_id!r} depends on {consumer.task_id!r}",
                 where=f"step {consumer.task_id!r}",
@@ -86,8 +91,8 @@ class DataEdges:
             waiter.port["from"] = source
         else:
             waiter.port["from"][waiter.index] = source
-        if producer.task_id not in consumer.upstream_task_ids:
-            consumer.set_upstream(producer)
+        if getattr(consumer, "_BaseOperator__instantiated", True):
+            consumer.set_upstream(producer)  # in a constructor Airflow does it, for all template fields, at the end
 
     def check(self) -> None:
         """Nobody may still wait.  :raises DefinitionError: naming the step, the input and the fix."""

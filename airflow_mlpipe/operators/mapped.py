@@ -21,6 +21,7 @@ from airflow_mlpipe.operators.definition import (
 )
 from airflow_mlpipe.operators.edges import edges_of
 from airflow_mlpipe.operators.ports import Inputs, check_outputs, is_xcom, plain_arguments
+from airflow_mlpipe.operators.program import Said
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions._internal.expandinput import ExpandInput
@@ -32,43 +33,61 @@ class StepPartial(OperatorPartial):
 
     def _expand(self, expand_input: ExpandInput, *, strict: bool) -> MappedOperator:
         where = f"step {self.kwargs['task_id']!r}"
+        mapped = expand_input.value if isinstance(expand_input.value, dict) else {}
+        if "command" in mapped:
+            mapped["arguments"] = mapped.pop("command")
+        self._fill_from_default_args(mapped)
+        self._complete_program(mapped, where)
         check_types(self.kwargs, where=where)
         effective_reuse(self.kwargs.get("reuse"), self.kwargs.get("allow_reuse", True), where=where)
+        check_compute(self.kwargs, where=where)
         outputs = check_outputs(self.kwargs.get("outputs"), where=where)
-        mapped = expand_input.value if isinstance(expand_input.value, Mapping) else {}
         inputs, resources = Inputs(where), Inputs(where)
         inputs.add_all(self.kwargs.get("inputs"))
         resources.add_all(self.kwargs.get("resource_inputs"))
-        arguments_key = "command" if "command" in self.kwargs or "command" in mapped else "arguments"
-        self._plain_arguments(arguments_key, mapped, inputs, outputs, where)
+        self._plain_arguments(mapped, inputs, outputs, where)
         self._plain_mapped_inputs(mapped, inputs)
-        if inputs.ports:
-            self.kwargs["inputs"] = inputs.ports
-        if resources.ports:
-            self.kwargs["resource_inputs"] = resources.ports
+        self.kwargs |= {k: v for k, v in (("inputs", inputs.ports), ("resource_inputs", resources.ports)) if v}
         dag = self.kwargs.get("dag")
-        check_compute(self.kwargs, where=where)
-        folder = {"source_directory": "."} if "script_name" in self.kwargs else {}  # ScriptStep's own default
-        check_files({**folder, **self.kwargs}, dag.fileloc if dag else None, where=where)
-        if "inputs" not in mapped and isinstance(expand_input.value, Mapping):
+        edges = edges_of(dag, where=where)
+        check_files(self.kwargs, dag.fileloc if dag else None, where=where, seen=edges.files)
+        if mapped and "inputs" not in mapped:
             check_argument_ports(
-                self.kwargs.get(arguments_key), inputs.ports, tuple(o.name for o in outputs), where=where
+                self.kwargs.get("arguments"), inputs.ports, tuple(o.name for o in outputs), where=where
             )
         step = super()._expand(expand_input, strict=strict)
-        edges = edges_of(step.dag, where=where)
         edges.produce(step, outputs)
         edges.consume(step, inputs.pending + resources.pending)
         # Airflow calls this on every task when it has the whole DAG; see StepOperator.resolve_template_files.
         object.__setattr__(step, "resolve_template_files", edges.check)
         return step
 
-    def _plain_arguments(self, key: str, mapped: Any, inputs: Inputs, outputs: Any, where: str) -> None:
+    def _fill_from_default_args(self, mapped: Mapping[str, Any]) -> None:
+        """Airflow fills the arguments of ``partial`` that are BaseOperator's; ours can be in ``default_args`` too."""
+        own: set[str] = getattr(self.operator_class.__init__, "_BaseOperatorMeta__param_names")  # noqa: B009 - mypy
+        for holder in (self.kwargs.get("task_group"), self.kwargs.get("dag")):
+            for name, value in (getattr(holder, "default_args", None) or {}).items():
+                if name in own and name not in mapped:
+                    self.kwargs.setdefault(name, value)
+
+    def _complete_program(self, mapped: Mapping[str, Any], where: str) -> None:
+        names = ("arguments", "command", "script_name", "source_directory", "code")
+        if not mapped:  # expand_kwargs(): what each instance gets is known at run time only
+            mapped = dict.fromkeys(n for n in names if n not in self.kwargs)
+        given = {n: self.kwargs.pop(n, None) for n in names}
+        said: Said = self.operator_class.complete(  # type: ignore[attr-defined]
+            Said(**given, mapped=frozenset(mapped)), where=where
+        )
+        completed = {n: getattr(said, n) for n in names}
+        self.kwargs |= {n: v for n, v in completed.items() if v is not None and n not in mapped}
+
+    def _plain_arguments(self, mapped: Any, inputs: Inputs, outputs: Any, where: str) -> None:
         add = "inputs" not in mapped
-        if key in self.kwargs:
-            self.kwargs[key] = plain_arguments(self.kwargs[key], inputs, outputs, where=where, add=add)
-        given = mapped.get(key)
+        if "arguments" in self.kwargs:
+            self.kwargs["arguments"] = plain_arguments(self.kwargs["arguments"], inputs, outputs, where=where, add=add)
+        given = mapped.get("arguments")
         if isinstance(given, (list, tuple)):
-            mapped[key] = [
+            mapped["arguments"] = [
                 plain_arguments(one, inputs, outputs, where=f"{where}: instance {i}", add=add)
                 for i, one in enumerate(given)
             ]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
     from airflow_mlpipe.hooks.workspace import Stores
+    from airflow_mlpipe.operators.attempt import Fingerprinted
     from airflow_mlpipe.operators.base import StepOperator
 
 Outcome = Literal["reuse", "execute", "depends", "unknown"]
@@ -57,6 +58,8 @@ def plan_dag(dag: DAG, conf: Mapping[str, Any] | None = None, *, stores: Stores 
 class _Plan:
     def __init__(self, dag: DAG, conf: dict[str, Any], stores: Stores) -> None:
         self.dag, self.conf, self.stores = dag, conf, stores
+        self.environment = dag.get_template_env()
+        self.params: dict[str, Any] = {}
         self.known: dict[str, ReuseRecord] = {}
         self.planned: dict[str, PlannedStep] = {}
 
@@ -77,10 +80,9 @@ class _Plan:
         return step
 
     def _step(self, task: StepOperator) -> PlannedStep:
-        from airflow_mlpipe.operators.attempt import fingerprint, is_gone
+        from airflow_mlpipe.operators.attempt import is_gone
         from airflow_mlpipe.operators.decide import Question, Reused, look_up
         from airflow_mlpipe.operators.force import forced_by
-        from airflow_mlpipe.operators.spec import resolve
 
         forced = forced_by(
             self.conf, task.task_id, upstream=task.get_flat_relative_ids(upstream=True), all_tasks=self.dag.task_ids
@@ -93,9 +95,7 @@ class _Plan:
                 task_id=task.task_id, outcome="execute", reasons=(Reason(code="FORCED", new=f"by {forced}"),)
             )
         who = Producer(dag_id=self.dag.dag_id, task_id=task.task_id, run_id="plan")
-        context = self._context(task, who)
-        rendered = self._rendered(task, context)
-        found = fingerprint(resolve(rendered, context), self.stores)
+        found = self.fingerprinted(task, who)
         question = Question(
             step=who,
             key=found.key,
@@ -112,6 +112,14 @@ class _Plan:
             )
         return PlannedStep(task_id=task.task_id, outcome="execute", reasons=decision.reasons)
 
+    def fingerprinted(self, task: StepOperator, who: Producer) -> Fingerprinted:
+        """A step whose inputs are known, with its key."""
+        from airflow_mlpipe.operators.attempt import fingerprint
+        from airflow_mlpipe.operators.spec import resolve
+
+        context = self._context(task, who)
+        return fingerprint(resolve(self._rendered(task, context), context), self.stores)
+
     def _waits_for(self, task: StepOperator) -> tuple[str, ...]:
         from airflow.sdk import XComArg
 
@@ -122,10 +130,19 @@ class _Plan:
     def _rendered(self, task: StepOperator, context: Any) -> StepOperator:
         """A copy with its templates rendered and its edges replaced by the references of upstream's records."""
         twin = copy(task)
-        values = {name: self._resolved(getattr(task, name)) for name in task.template_fields}
-        for name, value in values.items():
-            object.__setattr__(twin, name, twin.render_template(value, context, self.dag.get_template_env()))
+        for name in task.template_fields:
+            value = self._rendered_value(twin, self._resolved(getattr(task, name)), context)
+            object.__setattr__(twin, name, value)
         return twin
+
+    def _rendered_value(self, task: StepOperator, value: Any, context: Any) -> Any:
+        if isinstance(value, list):
+            return [self._rendered_value(task, v, context) for v in value]
+        if isinstance(value, dict):
+            return {k: self._rendered_value(task, v, context) for k, v in value.items()}
+        if isinstance(value, str) and "{" not in value and not value.endswith("\n"):
+            return value  # what Airflow renders it to; to compile it as a template takes longer than all the rest
+        return task.render_template(value, context, self.environment)
 
     def _resolved(self, value: Any) -> Any:
         from airflow.sdk import XComArg
@@ -148,16 +165,11 @@ class _Plan:
     def _context(self, task: StepOperator, who: Producer) -> Any:
         """As much of a run's context as can be known before there is a run."""
         import pendulum
-        from airflow.sdk.definitions.param import ParamsDict
 
-        params = ParamsDict(suppress_exception=False)
-        params.update(self.dag.params)
-        params.update(task.params)
-        params.update({k: v for k, v in self.conf.items() if k in params})
         now = pendulum.now("UTC")
         ti = _PlannedInstance(who)
         return {
-            "params": params.validate(),
+            "params": self._params(task),
             "dag": self.dag,
             "task": task,
             "ti": ti,
@@ -169,6 +181,22 @@ class _Plan:
             "ts": now.isoformat(),
             "logical_date": now,
         }
+
+    def _params(self, task: StepOperator) -> dict[str, Any]:
+        """The run's parameters, checked; most steps have none of their own and share the DAG's."""
+        from airflow.sdk.definitions.param import ParamsDict
+
+        shared = dict(task.params) == dict(self.dag.params)
+        if shared and self.params:
+            return self.params
+        params = ParamsDict(suppress_exception=False)
+        params.update(self.dag.params)
+        params.update(task.params)
+        params.update({k: v for k, v in self.conf.items() if k in params})
+        checked: dict[str, Any] = params.validate()
+        if shared:
+            self.params = checked
+        return checked
 
 
 class _PlannedInstance:

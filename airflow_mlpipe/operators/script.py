@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.operators.base import StepOperator
+from airflow_mlpipe.operators.program import Said
 
 
 class ScriptStep(StepOperator):
@@ -13,16 +14,20 @@ class ScriptStep(StepOperator):
 
     :param script_name: the script, relative to ``source_directory``.
     :param source_directory: folder of the code, relative to the DAG file; by default the DAG file's own folder.
+    :param code: which files count; by default ``"closure"``, the script and what it imports.
 
     The other arguments are those of :class:`~airflow_mlpipe.operators.base.StepOperator` and of Airflow's BaseOperator.
     """
 
     kind = "script"
 
-    def __init__(self, *, script_name: str, source_directory: str = ".", **kwargs: Any) -> None:
-        name: object = script_name
-        if not isinstance(name, str) or not name:
+    @classmethod
+    def complete(cls, said: Said, *, where: str) -> Said:
+        """A script needs its name.  :raises DefinitionError: without one, and for a command."""
+        if said.command is not None:
             raise DefinitionError(
-                "script_name is the name of a script", where=f"step {kwargs.get('task_id')!r}", given=script_name
+                "a ScriptStep has no command", where=where, fix="give script_name= and arguments=, or use CommandStep"
             )
-        super().__init__(script_name=script_name, source_directory=source_directory, **kwargs)
+        if "script_name" not in said.mapped and (not isinstance(said.script_name, str) or not said.script_name):
+            raise DefinitionError("script_name is the name of a script", where=where, given=said.script_name)
+        return replace(said, source_directory=said.source_directory or ".", code=said.code or "closure")

@@ -99,7 +99,7 @@ def test_a_mapped_command(dag):
     """`CommandStep.partial().expand(command=...)`."""
     out = PipelineData("out", kind="file")
     mapped = CommandStep.partial(task_id="run", outputs=[out]).expand(command=[["touch", out], ["cp", "/a", out]])
-    assert mapped.expand_input.value["command"][0] == ["touch", {"output": "out"}]
+    assert mapped.expand_input.value["arguments"][0] == ["touch", {"output": "out"}]
 
 
 @pytest.mark.parametrize(
