@@ -19,8 +19,8 @@ from airflow_mlpipe.errors import InputError, PathError
 from airflow_mlpipe.fingerprint import statcache
 from airflow_mlpipe.fingerprint.hashing import FileJob, digest_files
 from airflow_mlpipe.fingerprint.scan import NameFilter, Scan, scan
-from airflow_mlpipe.fingerprint.statcache import Directory, Row
-from airflow_mlpipe.fingerprint.tree import Tree, TreeEntry, check_name, walk
+from airflow_mlpipe.fingerprint.statcache import Directory
+from airflow_mlpipe.fingerprint.tree import EntryRow, Tree, TreeEntry, check_name, digest_of_tree, walk, write_rows
 
 _OWNER_MAY_EXECUTE = stat.S_IXUSR
 
@@ -173,21 +173,21 @@ def _build_trees(found: Scan, known: dict[str, Directory], changed: set[str]) ->
         directory.digests = list(directory.digests)
         for i, folder in folders:
             directory.digests[i] = folder.tree
-        tree = _tree(directory, [folder for _, folder in folders])
-        directory.tree, directory.size, directory.files = tree.digest, tree.size, tree.files
+        rows = _entry_rows(directory, dict(folders))
+        directory.tree = digest_of_tree(write_rows(rows))
+        directory.size, directory.files = sum(r[3] for r in rows), sum(r[4] for r in rows)
 
 
-def _tree(directory: Directory, folders: list[Directory]) -> Tree:
-    below = iter(folders)
-    pairs = zip(directory.rows, directory.digests, strict=True)
-    return Tree(tuple(_entry(row, digest, None if len(row) > 1 else next(below)) for row, digest in pairs))
-
-
-def _entry(row: Row, digest: str, folder: Directory | None) -> TreeEntry:
-    if folder is not None:
-        return TreeEntry(name=row[0], kind="folder", size=folder.size, files=folder.files, digest=digest)
-    executable = bool(row[1] & _OWNER_MAY_EXECUTE)
-    return TreeEntry(name=row[0], kind="file", executable=executable, size=row[2], digest=digest)
+def _entry_rows(directory: Directory, folders: dict[int, Directory]) -> list[EntryRow]:
+    """The rows of a directory's tree, without a value for each: there may be many thousand."""
+    rows: list[EntryRow] = []
+    for i, (row, digest) in enumerate(zip(directory.rows, directory.digests, strict=True)):
+        if len(row) == 1:
+            rows.append((row[0], "folder", False, folders[i].size, folders[i].files, digest))
+        else:
+            rows.append((row[0], "file", bool(row[1] & _OWNER_MAY_EXECUTE), row[2], 1, digest))
+    rows.sort()  # by name: no two are equal
+    return rows
 
 
 class _Trees(Mapping[str, Tree]):
@@ -203,8 +203,9 @@ class _Trees(Mapping[str, Tree]):
             path = self._paths[digest]
             directory = self._directories[path]
             prefix = f"{path}/" if path else ""
-            folders = [self._directories[prefix + row[0]] for row in directory.rows if len(row) == 1]
-            self._made[digest] = _tree(directory, folders)
+            rows = enumerate(directory.rows)
+            folders = {i: self._directories[prefix + row[0]] for i, row in rows if len(row) == 1}
+            self._made[digest] = Tree.from_rows(_entry_rows(directory, folders))
         return self._made[digest]
 
     def __iter__(self) -> Iterator[str]:

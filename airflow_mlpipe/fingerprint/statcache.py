@@ -49,7 +49,8 @@ def trusted(row: Row, now_ns: int) -> bool:
 
     :param now_ns: when reading began, nanoseconds since the epoch.
     """
-    return len(row) == 1 or max(row[3], row[4]) < now_ns - RACY_NS
+    limit = now_ns - RACY_NS
+    return len(row) == 1 or (row[3] < limit and row[4] < limit)
 
 
 def load(cache: Path | None, root: str, purpose: str = "") -> dict[str, Directory]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -52,6 +52,10 @@ class TreeEntry:
     size: int
     files: int = 1
     digest: str
+
+
+EntryRow = tuple[str, Literal["file", "folder"], bool, int, int, str]
+"""A :class:`TreeEntry` on its way into a document: name, kind, executable, size, files, digest."""
 
 
 @dataclass(frozen=True)  # no slots: the digest is kept once computed
@@ -99,8 +103,17 @@ class Tree:
 
     def to_bytes(self) -> bytes:
         """The document in the store; an entry is the list ``[name, kind, executable, size, files, digest]``."""
-        rows = [[e.name, e.kind, e.executable, e.size, e.files, e.digest] for e in self.entries]
-        return to_bytes(tag("tree", 1) | {"entries": rows})
+        return write_rows([(e.name, e.kind, e.executable, e.size, e.files, e.digest) for e in self.entries])
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[EntryRow]) -> Tree:
+        """The tree of rows that this process made.  :raises PathError: for a bad or double name."""
+        return cls(
+            tuple(
+                TreeEntry(name=name, kind=kind, executable=executable, size=size, files=files, digest=digest)
+                for name, kind, executable, size, files, digest in rows
+            )
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes, *, where: str = "tree") -> Tree:
@@ -117,6 +130,11 @@ class Tree:
         if any(a.name >= b.name for a, b in itertools.pairwise(entries)):
             raise CorruptedError("the names are not in order", where=where)
         return cls(entries)
+
+
+def write_rows(rows: list[EntryRow]) -> bytes:
+    """The document of a tree whose rows are in order and whose names are checked."""
+    return to_bytes(tag("tree", 1) | {"entries": rows})
 
 
 def digest_of_tree(data: bytes) -> str:
