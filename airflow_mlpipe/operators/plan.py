@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlpipe.errors import MLPipeError
@@ -59,7 +60,9 @@ class _Plan:
     def __init__(self, dag: DAG, conf: dict[str, Any], stores: Stores) -> None:
         self.dag, self.conf, self.stores = dag, conf, stores
         self.environment = dag.get_template_env()
-        self.params: dict[str, Any] = {}
+        # Airflow compiles a template each time that it renders it; a plan has many steps with few templates.
+        self.environment.from_string = lru_cache(self.environment.from_string)  # type: ignore[method-assign,assignment]
+        self.params: dict[str, dict[str, Any]] = {}
         self.known: dict[str, ReuseRecord] = {}
         self.planned: dict[str, PlannedStep] = {}
 
@@ -183,20 +186,16 @@ class _Plan:
         }
 
     def _params(self, task: StepOperator) -> dict[str, Any]:
-        """The run's parameters, checked; most steps have none of their own and share the DAG's."""
+        """The run's parameters, checked; most steps have none of their own, and what was checked once serves all."""
         from airflow.sdk.definitions.param import ParamsDict
 
-        shared = dict(task.params) == dict(self.dag.params)
-        if shared and self.params:
-            return self.params
-        params = ParamsDict(suppress_exception=False)
-        params.update(self.dag.params)
-        params.update(task.params)
-        params.update({k: v for k, v in self.conf.items() if k in params})
-        checked: dict[str, Any] = params.validate()
-        if shared:
-            self.params = checked
-        return checked
+        merged: dict[str, Any] = {**dict(self.dag.params.items()), **dict(task.params.items())}  # type: ignore[no-untyped-call]
+        declared = repr([(name, param.value, param.schema) for name, param in merged.items()])
+        if declared not in self.params:
+            params = ParamsDict(merged, suppress_exception=False)
+            params.update({k: v for k, v in self.conf.items() if k in params})
+            self.params[declared] = params.validate()
+        return self.params[declared]
 
 
 class _PlannedInstance:
