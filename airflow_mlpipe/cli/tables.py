@@ -32,7 +32,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right:
     for row in rows:
         # Text, not str: names may hold what rich would take for markup.
         table.add_row(*(Text(printable(cell)) for cell in row))
-    console().print(table)
+    with (printer := console()).capture() as captured:
+        printer.print(table)
+    print_lines(*(line.rstrip() for line in captured.get().splitlines()))
 
 
 def print_lines(*lines: str) -> None:

@@ -89,8 +89,8 @@ def _print(explanation: Explanation) -> None:
     print_lines("", f"fingerprint   {run.fingerprint or 'none: the step is uncacheable'}")
     print_lines(f"compared with {run.previous or 'nothing: no earlier run of this step is known'}")
     if explanation.differences is None:
-        if run.previous is not None:
-            print_lines("The parts of one of the two fingerprints are not kept any more.")
+        if run.previous is not None and not run.reasons:
+            print_lines("The parts of one of the two fingerprints are not kept.")
     elif not explanation.differences:
         print_lines("The two are equal: nothing changed.")
     elif explanation.differences != run.reasons:

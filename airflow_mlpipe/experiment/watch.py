@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.experiment.errors import ApiError, WaitTimeoutError
@@ -41,15 +42,19 @@ class Watcher:
 
     def _step(self, instance: Mapping[str, Any]) -> StepStatus:
         task_id, map_index = str(instance["task_id"]), int(instance.get("map_index", -1))
+        state = instance.get("state") or "none"
+        outcome = self._known.get((task_id, map_index), ("", None))[1]
+        if outcome is not None and outcome.decision == "running" and state in ("failed", "up_for_retry"):
+            outcome = replace(outcome, decision="failed")  # the last thing that the step said before it failed
         return StepStatus(
             task_id=task_id,
             map_index=map_index,
             label=instance.get("rendered_map_index"),
-            state=instance.get("state") or "none",
+            state=state,
             try_number=int(instance.get("try_number") or 0),
             started=parse_time(instance.get("start_date")),
             seconds=number_or_none(instance.get("duration")),
-            outcome=self._known.get((task_id, map_index), ("", None))[1],
+            outcome=outcome,
         )
 
     def _learn_decisions(self) -> None:

@@ -74,3 +74,16 @@ def test_a_time_that_is_none_is_refused(text: str) -> None:
     """A misread age could remove a year of results."""
     with pytest.raises(ValueError, match=f"^{text}$"):
         TIME(text)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
+def test_every_command_and_option_is_documented(command: object) -> None:
+    """``docs/cli.md`` has a section for each command that names all of its options."""
+    text = (ROOT / "docs" / "cli.md").read_text()
+    sections = {title: body for title, _, body in (part.partition("\n") for part in text.split("\n## "))}
+    section = next(body for title, body in sections.items() if command.name in title.replace(",", " ").split())
+    general = text.partition("\n## ")[0] + sections["submit"]
+    for option in command.options:
+        long = option.flags[-1]
+        if long.startswith("--") and long not in ("--password", "--token"):  # declared in order to be refused
+            assert long in section or long in general, long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,17 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     assert shown.returncode == 0
     assert "Traceback" not in shown.stderr
     assert "BrokenPipe" not in shown.stderr
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("YES\n", 0), ("\n", 2), ("n\n", 2), ("yy\n", 2)])
+def test_only_a_yes_confirms(answer: str, code: int) -> None:
+    """On a terminal the question is asked; anything but yes removes nothing."""
+    leader, follower = os.openpty()
+    with os.fdopen(leader, "w") as keyboard, os.fdopen(follower) as terminal:
+        keyboard.write(answer)
+        keyboard.flush()
+        hook = "from airflow_mlpipe.cli.command import confirm; confirm('remove all?', yes=False)"
+        shown = _run(hook, stdin=terminal, stdout=subprocess.PIPE)
+    assert "remove all? [y/N]" in shown.stderr
+    assert shown.returncode == code
+    assert ("nothing was removed" in shown.stderr) == (code == 2)

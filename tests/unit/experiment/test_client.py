@@ -371,3 +371,10 @@ def test_a_cleared_step_loses_its_decision(fake: FakeAirflow) -> None:
     watcher = Watcher(_experiment(fake).submit("digits"))
     watcher.poll()
     assert watcher.poll().steps[0].outcome is None
+
+
+def test_a_step_that_failed_does_not_say_that_it_is_running(fake: FakeAirflow) -> None:
+    """It could not take back what it said when it started; why it executed stays."""
+    fake.frames[0] = Frame("failed", [FakeStep("train", "failed", {"decision": "running", "reasons": ["NEW"]})])
+    (step,) = _experiment(fake).submit("digits").get_steps()
+    assert (step.outcome.decision, step.outcome.reasons) == ("failed", ("NEW",))
