@@ -49,9 +49,9 @@ class FsspecStore(RemoteStore):
 
     :param fs: the filesystem; a synchronous one. :param root: the folder, as the filesystem spells it.
     :param url: the same as a URL without credentials.
-    :param single: the filesystem for creates: one that sends a request once.  By default ``fs``; where that tries
-        again by itself and the answer of a first, successful try was lost, a create says ``False`` of the caller's own
-        object.
+    :param single: the same filesystem, sending each request once, for all that is tried again here.  By default ``fs``;
+        where that tries again by itself and the answer of a first, successful try was lost, a create says ``False`` of
+        the caller's own object.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class FsspecStore(RemoteStore):
             exclusive=exclusive if self._is_object_store else False,
             server=fs,  # filesystems are equal when they were made with the same options
         )
-        self._fs = fs
-        self._single = fs if single is None else single
+        self._patient = fs
+        self._fs = fs if single is None else single
         self._root = root.rstrip("/")
 
     def _path(self, key: str) -> str:
@@ -92,7 +92,7 @@ class FsspecStore(RemoteStore):
                 self._fs.pipe_file(path, data)
 
     def _put_new(self, key: str, data: bytes) -> None:
-        self._single.pipe_file(self._path(key), data, mode="create")
+        self._fs.pipe_file(self._path(key), data, mode="create")
 
     def _head(self, key: str) -> ObjectInfo:
         path = self._path(key)
@@ -129,7 +129,7 @@ class FsspecStore(RemoteStore):
                 self._write(file, path)
 
     def _write(self, file: Outgoing, path: str) -> None:
-        writer = self._fs.open(path, "wb", block_size=PART)
+        writer = self._patient.open(path, "wb", block_size=PART)
         try:
             for chunk in file.chunks(PART):
                 writer.write(chunk)

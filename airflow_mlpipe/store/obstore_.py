@@ -23,9 +23,10 @@ _MOST_PARTS = 9_000  # S3 allows 10,000
 _SENDERS = 8
 _COPY_LIMIT = 5 << 30  # of one S3 CopyObject request
 _OTHER_ENDPOINT = {"AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}
+_STATUS = re.compile(r"status code: (\d{3})")
 _NO_ANSWER = re.compile(
-    r"error sending request|error trying to connect|connection|timed? ?out|dns error|broken pipe|SlowDown"
-    r"|(server error|status)[^.]{0,30}\b(5\d\d|429)\b|error decoding response body|too many requests",
+    r"error sending request|error trying to connect|connection|timed? ?out|dns error|broken pipe"
+    r"|error decoding response body|HTTP error",
     re.IGNORECASE,
 )
 
@@ -141,9 +142,19 @@ def classify(error: BaseException) -> Fault | None:
         return Fault.DENIED
     if isinstance(error, ConnectionError | TimeoutError):
         return Fault.UNANSWERED
-    if isinstance(error, BaseError):
-        return Fault.UNANSWERED if _NO_ANSWER.search(str(error)) else Fault.REFUSED
-    return None
+    return _classify_text(str(error)) if isinstance(error, BaseError) else None
+
+
+def _classify_text(text: str) -> Fault:
+    """Listings and uploads have one kind of exception; what went wrong is in its words."""
+    if found := _STATUS.search(text):
+        status = int(found[1])
+        if status == 404:
+            return Fault.ABSENT
+        if status in (401, 403):
+            return Fault.DENIED
+        return Fault.UNANSWERED if status >= 500 or status in (408, 429) else Fault.REFUSED
+    return Fault.UNANSWERED if _NO_ANSWER.search(text) else Fault.REFUSED
 
 
 def open_obstore(

@@ -62,9 +62,9 @@ def _open_fsspec(
     filesystem = _filesystem(scheme, config.url, for_fsspec(scheme, options))
     single = None
     if scheme == "s3":
-        # s3fs tries again by itself; both of its ways of doing so are switched off in the one that creates.
+        # s3fs tries again in two ways, its own and botocore's; only uploads of many parts need one of them.
         single = _filesystem(scheme, config.url, for_fsspec(scheme, options, single=True))
-        single.retries = 1
+        filesystem.retries = single.retries = 1
     return FsspecStore(filesystem, root, url, single=single, retry=policy)
 
 
@@ -123,5 +123,5 @@ def _filesystem(scheme: str, url: str, options: Mapping[str, Any]) -> Any:
         ) from error
     try:
         return kind(**options, skip_instance_cache=True)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OSError) as error:
         raise ConfigurationError(f"the filesystem refuses its options ({error})", where=url) from error

@@ -139,6 +139,6 @@ class Guard:
 
 def brief(error: BaseException | None) -> str:
     """The gist of a client's exception on one line: some print whole responses, request headers included."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).partition("Debug source:")[0].split())
     name = type(error).__name__
-    return f"{name}: {text[:200]}" if text else name
+    return f"{name}: {text[:400]}" if text else name

@@ -48,6 +48,8 @@ class FlakyNetwork:
                 with self._lock:
                     if self.lost > 0:
                         self.lost -= 1
+                        # Not only closed: the other thread still waits for this socket, which would keep it open.
+                        client.shutdown(socket.SHUT_RDWR)
                         return
                 client.sendall(data)
 
