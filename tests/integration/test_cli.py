@@ -125,3 +125,19 @@ def test_the_commands_are_airflows(airflow_db, airflow_home: Path):
     )
     assert shown.returncode == 0, shown.stderr
     assert json.loads(shown.stdout) == {"mlpipe": "ls/1", "records": []}
+
+
+def test_a_connection_of_the_database_is_found(airflow_db, tmp_path: Path):
+    """A datastore that only Airflow's database knows can be cleared: the commands look there as Airflow's own do."""
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    extra = json.dumps({"url": (tmp_path / "lake").as_uri()})
+    with create_session() as session:
+        session.add(Connection(conn_id="lake_of_cli", conn_type="mlpipe_datastore", extra=extra))
+    command = ["mlpipe", "gc", "--dry-run", "--datastore", "lake_of_cli", "--output", "json"]
+    shown = subprocess.run([sys.executable, "-m", "airflow", *command], capture_output=True, text=True)
+    with create_session() as session:
+        session.query(Connection).filter_by(conn_id="lake_of_cli").delete()
+    assert shown.returncode == 0, shown.stderr
+    assert json.loads(shown.stdout)["garbage"] == 0
