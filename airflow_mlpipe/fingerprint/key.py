@@ -21,7 +21,7 @@ from airflow_mlpipe.fingerprint.code import code_identity
 from airflow_mlpipe.fingerprint.identity import ContentIdentity
 from airflow_mlpipe.model.code import CodeSnapshot
 from airflow_mlpipe.model.documents import check_tag, tag
-from airflow_mlpipe.model.step import Argument, InputPath, OutputPath, OutputPort, StepSpec, Text
+from airflow_mlpipe.model.step import Argument, InputPath, OutputPath, OutputPort, StepSpec, Template, Text
 
 _DOMAIN = b"mlpipe.key/1\0"
 _VERSION = 1
@@ -120,12 +120,12 @@ def build_key(
     :param environment: from :func:`.environment.environment_identity`.
     :param templated_params: run parameters that the step's templates refer to, typed: a template renders 0.1 and "0.1"
         to the same text, here they differ.
-    :param is_secret: texts that may not be in the document; templates stand for them.
+    :param is_secret: values of environment variables that may not be in the document.  (What may not be hashed of
+        arguments and parameters is a :class:`~airflow_mlpipe.model.step.Template` in ``spec`` already.)
     :raises UncacheableError: for a value without a canonical form; its path leads to it.
     """
     masked = is_secret or (lambda _: False)
-    ignored = frozenset(spec.reuse.ignore)
-    arguments = [_argument(a, f"command[{i}]", ignored, masked) for i, a in enumerate(spec.command)]
+    arguments = [_argument(a, f"command[{i}]") for i, a in enumerate(spec.command)]
     code = {}
     if spec.code is not None and snapshot is not None:
         code = {"entry": spec.code.entry, "mode": spec.code.mode, "files": dict(code_identity(snapshot))}
@@ -135,7 +135,7 @@ def build_key(
         step=spec.kind,
         code=code,
         command=tuple(arguments),
-        params=_params(spec.parameters, templated_params or {}, ignored, masked),
+        params=_params(spec.parameters, templated_params or {}),
         inputs=dict(sorted(inputs.items())),
         outputs={port.name: _output(port) for port in spec.outputs},
         environment={**environment, **mask_variables, "sorted_listings": spec.sorted_listings},
@@ -174,7 +174,7 @@ def operator_key(
         step=kind,
         code={"entry": None, "mode": "declared", "files": dict(sorted(code.items()))} if code else {},
         command=command,
-        params=_params(params or {}, {}, frozenset(), masked),
+        params=_params(params or {}, {}),
         inputs=dict(sorted((inputs or {}).items())),
         outputs={name: plain(value, path=f"outputs.{name}") for name, value in sorted((outputs or {}).items())},
         environment=plain(dict(environment or {}), path="environment"),
@@ -183,24 +183,16 @@ def operator_key(
     )
 
 
-def _argument(argument: Argument, path: str, ignored: frozenset[str], masked: IsSecret) -> dict[str, Any]:
+def _argument(argument: Argument, path: str) -> dict[str, Any]:
     match argument:
         case InputPath(name):
             return {"input": name}
         case OutputPath(name):
             return {"output": name}
-        case Text(template, value):
-            if masked(str(value)):
-                return {"template": template if template != str(value) else MASK}
-            # An ignored parameter may not count through the text that it renders to.  Its template stands for the
-            # text, but only where the other parts of the text count by themselves: they are run parameters too.
-            if ignored and (names := params_of_template(template)) and names & ignored:
-                return {"template": template}
+        case Text(_, Template(text)):
+            return {"template": text}
+        case Text(_, value):
             return {"text": plain(value, path=path)}
-
-
-MASK = "***"
-"""Stands for a secret in a key document."""
 
 
 def params_of_template(template: str) -> frozenset[str]:
@@ -214,16 +206,14 @@ def params_of_template(template: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _params(
-    own: Mapping[str, Any], run: Mapping[str, Any], ignored: frozenset[str], masked: IsSecret
-) -> dict[str, Any]:
+def _params(own: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters of the step by their names; run parameters too, as ``params.x`` where the step has its own ``x``."""
     named = {**own, **{f"params.{name}" if name in own else name: value for name, value in run.items()}}
-    return {
-        name: _mask(plain(value, path=f"params.{name}"), f"params.{name}", masked)
-        for name, value in sorted(named.items())
-        if name.removeprefix("params.") not in ignored
-    }
+    return {name: _param(value, f"params.{name}") for name, value in sorted(named.items())}
+
+
+def _param(value: Any, path: str) -> Any:
+    return {"$type": "template", "value": value.text} if isinstance(value, Template) else plain(value, path=path)
 
 
 def _mask(value: Any, path: str, masked: IsSecret) -> Any:

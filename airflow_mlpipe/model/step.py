@@ -20,15 +20,25 @@ CodeMode = Literal["closure", "directory", "version"]
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """Stands, in what is hashed, for a value that may not be: a secret, or text with an ignored parameter in it.
+
+    :param text: the template that gives the value, or the name of what holds it.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A plain argument.
 
     :param template: as the author wrote it, before rendering; equals ``str(value)`` when it was no template.
-    :param value: what it rendered to: str, int, float or bool.
+    :param value: what it rendered to: str, int, float or bool; in what is hashed perhaps a :class:`Template`.
     """
 
     template: str
-    value: str | int | float | bool
+    value: str | int | float | bool | Template
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.operators.decide import Decision, Question, decide
 from airflow_mlpipe.operators.force import forced_by
+from airflow_mlpipe.operators.masking import is_masked
 from airflow_mlpipe.operators.spec import Resolved, producer_of
 from airflow_mlpipe.runtime.identify import identify_input
 from airflow_mlpipe.runtime.job import Job, JobResult
@@ -62,6 +63,7 @@ def fingerprint(resolved: Resolved, stores: Stores) -> Fingerprinted:
             environment=environment,
             salt=stores.settings.salt,
             templated_params=resolved.run_params,
+            is_secret=is_masked,
         )
         _ = key.fingerprint
     except UncacheableError as error:

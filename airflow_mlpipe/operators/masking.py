@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airflow_mlpipe.model.step import Template
+
 
 def is_masked(value: object, name: str | None = None) -> bool:
     """Whether Airflow would hide (part of) a value, for what it is or for the name that it has."""
@@ -15,4 +17,4 @@ def is_masked(value: object, name: str | None = None) -> bool:
 
 def typed_params(params: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Run parameters with their types; a secret one by its name only."""
-    return {n: f"secret:params.{n}" if is_masked(params[n], n) else params[n] for n in sorted(names) if n in params}
+    return {n: Template(f"params.{n}") if is_masked(params[n], n) else params[n] for n in sorted(names) if n in params}

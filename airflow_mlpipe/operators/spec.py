@@ -11,7 +11,17 @@ from airflow_mlpipe.errors import DefinitionError, InputError
 from airflow_mlpipe.model.environment import Environment
 from airflow_mlpipe.model.records import Producer
 from airflow_mlpipe.model.reference import OutputReference, is_absent, is_reference
-from airflow_mlpipe.model.step import Argument, CodeSpec, InputPath, InputPort, OutputPath, OutputPort, StepSpec, Text
+from airflow_mlpipe.model.step import (
+    Argument,
+    CodeSpec,
+    InputPath,
+    InputPort,
+    OutputPath,
+    OutputPort,
+    StepSpec,
+    Template,
+    Text,
+)
 from airflow_mlpipe.operators.definition import source_root
 from airflow_mlpipe.operators.masking import is_masked, typed_params
 from airflow_mlpipe.operators.ports import data_from_plain
@@ -201,7 +211,9 @@ def _typed(value: Any, template: Any, run: Mapping[str, Any]) -> Any:
 def _hashed(argument: Argument, ignored: frozenset[str], run: Mapping[str, Any]) -> Argument:
     if not isinstance(argument, Text):
         return argument
-    return Text(argument.template, _hashed_value(argument.template, argument.value, ignored, run))
+    value = _hashed_value(argument.template, argument.value, ignored, run)
+    # A secret that somebody wrote into the DAG file is in the template as well.
+    return Text(value.text if isinstance(value, Template) else argument.template, value)
 
 
 def _hashed_value(template: Any, value: Any, ignored: frozenset[str], run: Mapping[str, Any]) -> Any:
@@ -211,13 +223,13 @@ def _hashed_value(template: Any, value: Any, ignored: frozenset[str], run: Mappi
     ignored parameter (then the template does; what else it reads counts through the typed run parameters).
     """
     if not isinstance(template, str):
-        return value
+        return Template(MASK) if is_masked(value) else value
     read = reads(template)
     if read.secret or is_masked(value):
-        return f"secret:{template if read.secret else MASK}"
+        return Template(MASK if is_masked(template) else template)
     names = frozenset(run) if read.params is None else read.params
     if names & ignored and not read.others:
-        return f"template:{template}"
+        return Template(template)
     return value
 
 

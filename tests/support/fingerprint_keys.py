@@ -89,5 +89,4 @@ MOVES = {
     "name of a secret": key(changed(secrets={"OTHER": Secret(variable="token")})),
     "version": key(changed(reuse=Reuse(version="2"))),
     "salt": key(salt="pepper"),
-    "ignored parameter": key(changed(reuse=Reuse(ignore=("epochs",)))),
 }

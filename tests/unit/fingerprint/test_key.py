@@ -17,7 +17,7 @@ from airflow_mlpipe.errors import CorruptedError, UncacheableError, WorkspaceVer
 from airflow_mlpipe.fingerprint.key import KeyDocument, build_key, operator_key
 from airflow_mlpipe.model import Gpu, Resources, Reuse
 from airflow_mlpipe.model.code import CodeFile
-from airflow_mlpipe.model.step import CodeSpec, StepSpec, Text
+from airflow_mlpipe.model.step import CodeSpec, StepSpec, Template, Text
 
 
 def test_golden_vectors():
@@ -131,24 +131,18 @@ def test_uncacheable_parameter():
     assert caught.value.path == "params.model[1]"
 
 
-def test_ignored_parameter_does_not_count():
-    """An ignored parameter counts neither by its value nor through the text that a template makes of it."""
-    ignoring = changed(reuse=Reuse(ignore=("lr", "epochs")))
-    other = dataclasses.replace(
-        ignoring,
-        parameters={"epochs": 99, "names": ["a", "b"]},
-        command=(*SPEC.command[:2], Text("{{ params.lr }}", "0.2"), SPEC.command[3]),
-    )
-    assert key(ignoring).fingerprint == key(other, templated_params={"lr": 0.2}).fingerprint
-
-
-def test_ignored_parameter_next_to_another_expression():
-    """A template that holds more than parameters counts by its text, whatever is ignored."""
+def test_a_template_counts_by_its_text():
+    """What stands for a value that may not be hashed counts itself, and is not the same as that text."""
     found = {
-        key(changed(reuse=Reuse(ignore=("lr",)), command=(Text("{{ params.lr }} {{ ds }}", text),))).fingerprint
-        for text in ("0.1 2026-01-01", "0.1 2026-01-02")
+        key(changed(command=(Text(text, value),))).fingerprint
+        for text, value in (
+            ("{{ params.a }}", Template("{{ params.a }}")),
+            ("{{ params.b }}", Template("{{ params.b }}")),
+            ("{{ params.a }}", "{{ params.a }}"),
+        )
     }
-    assert len(found) == 2
+    found |= {key(changed(parameters={"p": value})).fingerprint for value in (Template("x"), "x")}
+    assert len(found) == 5
 
 
 def test_own_and_run_parameter_of_one_name():
@@ -159,15 +153,11 @@ def test_own_and_run_parameter_of_one_name():
     assert len(found) == 3
 
 
-def test_secrets_are_not_in_the_document():
-    """A text that holds a secret is nowhere in the document, and its value does not count."""
+def test_secret_variables_are_not_in_the_document():
+    """A secret environment variable is nowhere in the document, and its value does not count."""
 
     def leaky(secret):
-        spec = changed(
-            command=(Text("--token={{ conn.x.password }}", f"--token={secret}"), Text(secret, secret)),
-            parameters={"deep": {"list": [secret, 1]}},
-        )
-        return key(spec, environment={"variables": {"S": secret}}, is_secret=lambda text: secret in text)
+        return key(SPEC, environment={"variables": {"S": secret}}, is_secret=lambda text: secret in text)
 
     assert "hunter2" not in json.dumps(leaky("hunter2").to_json())
     assert leaky("hunter2").fingerprint == leaky("correct horse").fingerprint
