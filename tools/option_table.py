@@ -1,0 +1,25 @@
+"""``python -m tools.option_table``: the configuration options of ``provider.py`` as the table of ``docs/deploy.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def option_table(info: Mapping[str, Any]) -> str:
+    """A Markdown table of the options of section ``[mlpipe]``.
+
+    :param info: what ``airflow_mlpipe.provider.get_provider_info`` returns.
+    """
+    lines = ["| option | default | meaning |", "|---|---|---|"]
+    for name, option in info["config"]["mlpipe"]["options"].items():
+        default = f"`{option['default']}`" if option["default"] else ""
+        example = f" Example: `{option['example']}`" if option["example"] else ""
+        lines.append(f"| `{name}` | {default} | {option['description']}{example} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    from airflow_mlpipe.provider import get_provider_info
+
+    print(option_table(get_provider_info()))
