@@ -169,8 +169,11 @@ class TimedOutError(ProgramFailedError):
     """The program ran past its time and was ended."""
 
 
-class StepCancelledError(ProgramFailedError, Terminal):
-    """The program was ended because its task was (marked failed or cleared while it ran, or the worker shut down)."""
+class StepCancelledError(ProgramFailedError, Transient):
+    """The program was ended because its task was (marked failed or cleared while it ran, or the worker shut down).
+
+    Transient for the sake of the last: whoever marks a task has decided its state, and what the task says is ignored.
+    """
 
 
 class OutputMissingError(StepError):

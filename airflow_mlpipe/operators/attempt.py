@@ -102,10 +102,15 @@ def ask(step: Fingerprinted, context: Context, stores: Stores) -> Decision:
             reuse=spec.reuse,
             forced=forced,
             uncacheable=step.uncacheable,
-            reran=tuple(p.name for p in spec.inputs if any(r.run_id == who.run_id for r in p.references)),
+            reran=tuple(p.name for p in spec.inputs if any(_is_of(r, who) for r in p.references)),
             gone=lambda output: is_gone(output, stores),
         ),
     )
+
+
+def _is_of(reference: OutputReference, who: Producer) -> bool:
+    """Whether an output was published in the same DAG run."""
+    return (reference.dag_id, reference.run_id) == (who.dag_id, who.run_id)
 
 
 def is_gone(output: OutputReference, stores: Stores) -> bool:
