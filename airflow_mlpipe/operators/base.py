@@ -273,8 +273,11 @@ class StepOperator(Lineage, BaseOperator):
             started=started,
             previous=decision.previous.fingerprint if decision.previous else None,
         )
-        runs = self._stores.workspace.runs
-        runs.put(run)
+        workspace = self._stores.workspace
+        if key is not None:
+            workspace.keys.put(key.fingerprint, key.to_json())  # before the run: `why` explains a failed step, too
+        workspace.runs.put(run)
+        push_summary(context, run)
         try:
             if decision.lease is None:
                 return self._run_and_publish(context, run)
@@ -282,8 +285,9 @@ class StepOperator(Lineage, BaseOperator):
                 return self._run_and_publish(context, run)
         except BaseException as error:
             # Whatever ended it - also a time-out or a kill, which are no Exceptions - the step run says "failed".
-            self._remember_failure(replace(run, decision="failed", seconds=time.time() - started), error)
+            failed = self._remember_failure(replace(run, decision="failed", seconds=time.time() - started), error)
             if isinstance(error, MLPipeError):
+                push_summary(context, failed)
                 self._fail(error)
             raise
 
@@ -298,8 +302,6 @@ class StepOperator(Lineage, BaseOperator):
         job = job_of(step, self._who, recorded=recorded, secrets=secret_values(spec.secrets))
         self._compute = _compute(spec.compute_target, self._stores)
         result = self._compute.run(job, on_line=self._say, recheck=lambda: recheck(step, self._stores))
-        if step.key is not None:
-            workspace.keys.put(step.key.fingerprint, step.key.to_json())
         published = workspace.records.publish(record_of(job, self._who, result, run.started), replace=decision.replace)
         record = published.record
         if not published.won:
@@ -314,13 +316,14 @@ class StepOperator(Lineage, BaseOperator):
         workspace.runs.put(self._run)
         return return_value(record)
 
-    def _remember_failure(self, run: StepRun, error: BaseException) -> None:
+    def _remember_failure(self, run: StepRun, error: BaseException) -> StepRun:
         if isinstance(error, InputChangedError):
             run = replace(run, reasons=(*run.reasons, Reason(code="INPUT_CHANGED_DURING_RUN", new=error.where)))
         try:
             self._stores.workspace.runs.put(run)
         except MLPipeError as second:
             self.log.warning("cannot remember that the step failed: %s", second)
+        return run
 
     def _say(self, line: str) -> None:
         self.log.info(line)
