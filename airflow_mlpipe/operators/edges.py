@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import PipelineData
-from airflow_mlpipe.operators.ports import Port
+from airflow_mlpipe.operators.ports import Port, declare_outputs
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
     from airflow.sdk.definitions._internal.abstractoperator import AbstractOperator
 
 _EDGES = "_mlpipe_edges"
-_OUTPUTS = "mlpipe_output_names"
 
 
 @dataclass(slots=True)
@@ -58,7 +57,7 @@ class DataEdges:
                 )
             self.producers[id(data)] = (data, step)
         names = frozenset(o.name for o in outputs)
-        object.__setattr__(step, _OUTPUTS, names)
+        declare_outputs(step, names)
         ready = [w for w in self.waiting if id(w.data) in self.producers]
         self.waiting = [w for w in self.waiting if id(w.data) not in self.producers]
         for waiter in ready:
@@ -119,9 +118,3 @@ def edges_of(dag: DAG | None, *, where: str) -> DataEdges:
         edges = DataEdges()
         object.__setattr__(dag, _EDGES, edges)
     return edges
-
-
-def output_names(step: object) -> frozenset[str]:
-    """Names of the declared outputs of a step of ours; empty for any other operator."""
-    names: frozenset[str] = getattr(step, _OUTPUTS, frozenset())
-    return names

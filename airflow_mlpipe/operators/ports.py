@@ -21,6 +21,7 @@ from airflow_mlpipe.model.reference import is_absent, is_reference
 from airflow_mlpipe.model.step import InputPath, OutputPath
 
 Port = dict[str, Any]
+_OUTPUTS = "mlpipe_output_names"
 _DATA_FIELDS = ("path", "version", "identity")
 
 
@@ -29,6 +30,17 @@ def is_xcom(value: object) -> bool:
     from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
     return isinstance(value, ResolveMixin)
+
+
+def declare_outputs(step: object, names: frozenset[str]) -> None:
+    """Write on a step, mapped or not, which outputs it has."""
+    object.__setattr__(step, _OUTPUTS, names)
+
+
+def output_names(step: object) -> frozenset[str]:
+    """Names of the declared outputs of a step of ours; empty for any other operator."""
+    names: frozenset[str] = getattr(step, _OUTPUTS, frozenset())
+    return names
 
 
 def data_to_plain(data: DataReference) -> dict[str, Any]:
@@ -215,8 +227,6 @@ def _port_name(value: Any) -> str:
 
 def _xcom_argument(value: Any, inputs: Inputs, add: bool) -> Any:
     """An XComArg is data when it is a declared output of a step of ours, else a plain value."""
-    from airflow_mlpipe.operators.edges import output_names
-
     key = getattr(value, "key", None)
     for port in inputs.ports:  # ``step.outputs["x"]`` makes a new object each time: compare what it points to
         source = port.get("from")
