@@ -172,9 +172,8 @@ class StepOperator(Lineage, BaseOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> StepPartial:
         """Airflow's ``partial``, with the edges and checks of a step."""
-        if "outputs" in kwargs:
-            where = f"step {kwargs.get('task_id')!r}"
-            kwargs["outlets"] = asset_outlets(kwargs.get("outlets"), check_outputs(kwargs["outputs"], where=where))
+        outputs = check_outputs(kwargs.get("outputs"), where=f"step {kwargs.get('task_id')!r}")
+        kwargs["outlets"] = asset_outlets(kwargs.get("outlets"), outputs)
         stock = super().partial(**kwargs)
         stock._expand_called = True  # it is replaced by ours, and would warn that it was never mapped
         return StepPartial(operator_class=cls, kwargs=stock.kwargs, params=stock.params)
