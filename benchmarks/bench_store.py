@@ -1,6 +1,6 @@
 """Publishing, staging and listing on an S3 server, as ratios to obstore's own API used directly for the same bytes.
 
-``python benchmarks/bench_store.py [--quick]``.  Bounds: 1.3 for transfers and 1.5 for listings, by time; 300 MiB of memory.
+``python benchmarks/bench_store.py [--quick]``.  Bounds: 1.3 for transfers, 1.5 for listings, 300 MiB of memory.
 Server and client share the machine, so the CPU of both is shown: where the server's is most of it, the ratio of times
 says little and that of the client's CPU says more.  Rounds alternate, and the best of each side counts.
 """
@@ -22,16 +22,16 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.parent / "tests")]
 
-import obstore
-import psutil
-from servers import S3Server, s3_server
+import obstore  # noqa: E402
+import psutil  # noqa: E402
+from servers import S3Server, s3_server  # noqa: E402
 
-from airflow_mlpipe.fingerprint.digest import blob_key
-from airflow_mlpipe.fingerprint.local import LocalIndex
-from airflow_mlpipe.store.contents import Contents
-from airflow_mlpipe.store.obstore_ import ObstoreStore
-from airflow_mlpipe.store.open import open_store
-from airflow_mlpipe.store.remote import PART
+from airflow_mlpipe.fingerprint.digest import blob_key  # noqa: E402
+from airflow_mlpipe.fingerprint.local import LocalIndex  # noqa: E402
+from airflow_mlpipe.store.contents import Contents  # noqa: E402
+from airflow_mlpipe.store.obstore_ import ObstoreStore  # noqa: E402
+from airflow_mlpipe.store.open import open_store  # noqa: E402
+from airflow_mlpipe.store.remote import PART  # noqa: E402
 
 THREADS = 16
 

@@ -1,7 +1,7 @@
 """Real object stores for the tests: an S3 server (moto) and an Azure Blob server (Azurite), one of each for a session.
 
-Each runs as a process of its own on a free port of 127.0.0.1, is waited for by asking it, and is ended with the session;
-where the session itself is killed, the kernel ends it (``setpriv --pdeathsig``).  Everybody gets a bucket of their own.
+Each runs as a process of its own on a free port of 127.0.0.1, is waited for by asking it, and is ended with the
+session; where the session is killed, the kernel ends it (``setpriv --pdeathsig``).  Everybody gets their own bucket.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bytes by digest: Contents, the part of a datastore that holds what steps produced.
 
-``blobs/<aa>/sha256_<hex>`` is a file's bytes, ``trees/<aa>/tree_<hex>.json`` a folder.  An object's name says what is in
-it, so whatever is read is verified: what does not have its digest is removed, so that the next producer writes it
+``blobs/<aa>/sha256_<hex>`` is a file's bytes, ``trees/<aa>/tree_<hex>.json`` a folder.  An object's name says what is
+in it, so whatever is read is verified: what does not have its digest is removed, so that the next producer writes it
 anew, and a :class:`CorruptedError` is raised; it is never handed on.
 """
 

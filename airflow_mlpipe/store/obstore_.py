@@ -16,7 +16,7 @@ from typing import Any
 from airflow_mlpipe.store.base import ObjectInfo
 from airflow_mlpipe.store.options import CONNECT_TIMEOUT, TIMEOUT, azure_options, flag, seconds
 from airflow_mlpipe.store.outgoing import Outgoing
-from airflow_mlpipe.store.remote import PART, RemoteStore
+from airflow_mlpipe.store.remote import PART, Bytes, RemoteStore
 from airflow_mlpipe.store.retry import Fault, Guard, RetryPolicy
 
 _MOST_PARTS = 9_000  # S3 allows 10,000
@@ -98,10 +98,12 @@ class ObstoreStore(RemoteStore):
             max_concurrency=max(1, _SENDERS * PART // chunk),
         )
 
-    def _begin(self, key: str) -> tuple[ObjectInfo, bytes | None]:
+    def _begin(self, key: str) -> tuple[ObjectInfo, Bytes | Iterator[Bytes] | None]:
         found = self._api.get(self._single, key)
         info = _info(found.meta)
-        return info, found.bytes() if info.size <= PART else None
+        if info.size <= PART:
+            return info, memoryview(found.bytes())
+        return info, map(memoryview, found.stream(PART // 2))
 
     def _range(self, info: ObjectInfo, start: int, end: int) -> memoryview:
         options: dict[str, Any] = {"range": (start, end)}

@@ -20,7 +20,7 @@ from io import FileIO
 from pathlib import Path
 from urllib.parse import quote
 
-from airflow_mlpipe.errors import ObjectNotFoundError
+from airflow_mlpipe.errors import ObjectNotFoundError, StoreUnavailableError
 from airflow_mlpipe.store.base import TEMPORARY, ObjectInfo, Tap, check_key
 from airflow_mlpipe.store.oserrors import os_errors
 from airflow_mlpipe.store.outgoing import Outgoing
@@ -34,7 +34,15 @@ PART = 8 << 20
 PARTS = 16
 """Parts of all downloads of one store that are in memory at once: 128 MiB."""
 
+_SLOW = 100 << 20
+"""Bytes per second below which one stream is given up for several: what object stores give a single connection."""
+
+_WAITED = 1.0
+"""Seconds of waiting after which that is decided."""
+
 _CLOCK_SECONDS = 60.0
+
+Bytes = bytes | memoryview
 
 
 class RemoteStore(abc.ABC):
@@ -86,11 +94,11 @@ class RemoteStore(abc.ABC):
         """A large file, streaming; nothing is visible unless it was read to its end.  Retried by the client."""
 
     @abc.abstractmethod
-    def _begin(self, key: str) -> tuple[ObjectInfo, bytes | None]:
-        """An object's facts and, if it has no more than :data:`PART` bytes, those."""
+    def _begin(self, key: str) -> tuple[ObjectInfo, Bytes | Iterator[Bytes] | None]:
+        """An object's facts and, if it has no more than :data:`PART` bytes, those; else, if there is one, a stream."""
 
     @abc.abstractmethod
-    def _range(self, info: ObjectInfo, start: int, end: int) -> bytes | memoryview: ...
+    def _range(self, info: ObjectInfo, start: int, end: int) -> Bytes: ...
 
     @abc.abstractmethod
     def _copy(self, source: str, target: str) -> None: ...
@@ -282,21 +290,44 @@ class RemoteStore(abc.ABC):
                 path.unlink(missing_ok=True)
                 raise
 
-    def _receive(self, info: ObjectInfo, data: bytes | None, writer: FileIO, tap: Tap) -> None:
-        if data is not None:
+    def _receive(self, info: ObjectInfo, data: Bytes | Iterator[Bytes] | None, writer: FileIO, tap: Tap) -> None:
+        if isinstance(data, bytes | memoryview):
             _pass(data, writer, tap)
         else:
-            for part in self._parts(info):
+            position = 0
+            for part in self._stream(info, data) if data is not None else ():
+                _pass(part, writer, tap)
+                position += len(part)
+            for part in self._parts(info, position):
                 _pass(part, writer, tap)
             self._guard.run("download", info.key, lambda: self._finish(info))
         tap(memoryview(b""))
 
-    def _parts(self, info: ObjectInfo) -> Iterator[bytes | memoryview]:
-        """An object's bytes in order, a few parts ahead of the reader."""
-        starts = deque(range(0, info.size, PART))
-        waiting: deque[Future[bytes | memoryview]] = deque()
+    def _stream(self, info: ObjectInfo, stream: Iterator[Bytes]) -> Iterator[Bytes]:
+        """An object's bytes by one request, until it breaks off or proves slow; parts then bring the rest."""
+        began, waited, received = False, 0.0, 0
+        while True:
+            before = time.monotonic()
+            try:
+                part = self._guard.once("download", info.key, lambda: next(stream, None))
+            except StoreUnavailableError as error:
+                _log.info("%s The rest is asked for in parts.", error)
+                return
+            if part is None:
+                return
+            if began:  # how long a server thinks before the first byte says nothing about the line
+                waited, received = waited + time.monotonic() - before, received + len(part)
+            began = True
+            yield part
+            if waited > _WAITED and received < waited * _SLOW:
+                return
 
-        def ask(start: int) -> bytes | memoryview:
+    def _parts(self, info: ObjectInfo, position: int) -> Iterator[Bytes]:
+        """An object's bytes from a position on, in order, a few parts ahead of the reader."""
+        starts = deque(range(position, info.size, PART))
+        waiting: deque[Future[Bytes]] = deque()
+
+        def ask(start: int) -> Bytes:
             end = min(start + PART, info.size)
             return self._guard.run("download", info.key, lambda: self._range(info, start, end))
 
@@ -317,7 +348,7 @@ class RemoteStore(abc.ABC):
         return f"{TEMPORARY}/{secrets.token_hex(12)}"
 
 
-def _pass(data: bytes | memoryview, writer: FileIO, tap: Tap) -> None:
+def _pass(data: Bytes, writer: FileIO, tap: Tap) -> None:
     view = memoryview(data)
     tap(view)
     while view:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import importlib.util
 import logging
 from pathlib import Path
@@ -13,8 +14,9 @@ from servers import AZURE_ACCOUNT, AzureServer, S3Server, free_port
 from support.flaky import FlakyNetwork
 
 from airflow_mlpipe.errors import StoreError, StoreUnavailableError, Transient
-from airflow_mlpipe.store.base import ObjectStore
+from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
 from airflow_mlpipe.store.config import StoreConfig
+from airflow_mlpipe.store.obstore_ import ObstoreStore
 from airflow_mlpipe.store.open import open_store
 from airflow_mlpipe.store.retry import RetryPolicy
 
@@ -133,6 +135,65 @@ def test_a_large_transfer_survives_lost_answers(client: str, s3: S3Server, tmp_p
         network.lost = 1
         store.download("a", tmp_path / "down")
     assert (tmp_path / "down").read_bytes() == data
+
+
+def test_a_download_that_breaks_off_goes_on(s3: S3Server, tmp_path: Path) -> None:
+    """A stream that breaks in the middle is continued where it broke, and a tap sees every byte once."""
+    data = bytes(range(256)) * (20 << 12)
+    (tmp_path / "up").write_bytes(data)
+    seen = hashlib.sha256()
+    with FlakyNetwork(s3.endpoint) as network:
+        store = through(network, s3)
+        store.upload(tmp_path / "up", "a")
+        network.cut_after = 12 << 20
+        store.download("a", tmp_path / "down", tap=seen.update)
+        assert network.cut_after is None
+    assert (tmp_path / "down").read_bytes() == data
+    assert seen.digest() == hashlib.sha256(data).digest()
+
+
+def test_a_slow_download_goes_on_in_parts(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that is slower than a line to an object store is given up for parts; the bytes are the same."""
+    monkeypatch.setattr("airflow_mlpipe.store.remote._WAITED", 0.0)
+    monkeypatch.setattr("airflow_mlpipe.store.remote._SLOW", 1 << 50)
+    asked: list[int] = []
+    real = ObstoreStore._range
+
+    def watching(self: ObstoreStore, info: ObjectInfo, start: int, end: int) -> object:
+        asked.append(start)
+        return real(self, info, start, end)
+
+    monkeypatch.setattr(ObstoreStore, "_range", watching)
+    data = bytes(range(256)) * (30 << 12)
+    (tmp_path / "up").write_bytes(data)
+    store = open_store(s3.config())
+    store.upload(tmp_path / "up", "a")
+    store.download("a", tmp_path / "down")
+    assert (tmp_path / "down").read_bytes() == data
+    assert 0 < min(asked) < len(data)
+
+
+def test_an_object_that_is_replaced_while_it_is_read(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of two versions are never put together: an error, and no file."""
+    monkeypatch.setattr("airflow_mlpipe.store.remote._WAITED", 0.0)
+    monkeypatch.setattr("airflow_mlpipe.store.remote._SLOW", 1 << 50)
+    (tmp_path / "one").write_bytes(b"1" * (40 << 20))
+    (tmp_path / "two").write_bytes(b"2" * (40 << 20))
+    store = open_store(s3.config())
+    store.upload(tmp_path / "one", "a")
+    replaced = False
+
+    def replace(_: memoryview) -> None:
+        nonlocal replaced
+        if not replaced:
+            replaced = True
+            store.upload(tmp_path / "two", "a")
+
+    with pytest.raises(StoreError):
+        store.download("a", tmp_path / "down", tap=replace)
+    assert not (tmp_path / "down").exists()
 
 
 @pytest.mark.parametrize("operation", ["get", "put", "list", "create"])

@@ -345,7 +345,7 @@ class TestLocalOnly:
         monkeypatch.setattr("time.time_ns", lambda: (old + 10**9) * 10**9)
         assert contents.missing(content.digest, "folder") == ()
         reads: list[object] = []
-        monkeypatch.setattr("airflow_mlpipe.store.verified.digest_file", lambda path: reads.append(path))
+        monkeypatch.setattr("airflow_mlpipe.store.verified.digest_file", reads.append)
         assert contents.missing(content.digest, "folder") == ()
         assert reads == []
 
