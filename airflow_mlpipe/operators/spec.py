@@ -23,7 +23,7 @@ from airflow_mlpipe.model.step import (
     Text,
 )
 from airflow_mlpipe.operators.definition import source_root
-from airflow_mlpipe.operators.masking import is_masked, typed_params
+from airflow_mlpipe.operators.masking import MASK, is_masked, typed_params, without_secrets
 from airflow_mlpipe.operators.ports import data_from_plain
 from airflow_mlpipe.operators.templates import reads, reads_all
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_mlpipe.operators.base import StepOperator
-
-MASK = "***"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,14 +221,15 @@ def _hashed_value(template: Any, value: Any, ignored: frozenset[str], run: Mappi
     ignored parameter (then the template does; what else it reads counts through the typed run parameters).
     """
     if not isinstance(template, str):
-        return Template(MASK) if is_masked(value) else value
+        return without_secrets(value)
     read = reads(template)
-    if read.secret or is_masked(value):
+    hidden = any(is_masked("text", name) for name in read.variables)
+    if read.secret or hidden or (isinstance(value, str) and is_masked(value)):
         return Template(MASK if is_masked(template) else template)
     names = frozenset(run) if read.params is None else read.params
     if names & ignored and not read.others:
         return Template(template)
-    return value
+    return without_secrets(value)
 
 
 def _texts(values: Any) -> list[str]:

@@ -18,16 +18,17 @@ class Reads:
 
     :param params: names below ``params``; ``None`` when it takes ``params`` as a whole.
     :param others: other names from the context (``ds``, ``run_id``, ``dag_run``).
-    :param secret: whether it reads ``conn`` or ``var``, whose values may be secrets.
+    :param variables: names of Airflow variables, below ``var.value`` and ``var.json``.
     """
 
     params: frozenset[str] | None = frozenset()
     others: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
 
     @property
     def secret(self) -> bool:
-        """Whether connections or variables are read."""
-        return bool(self.others & {"conn", "var"})
+        """Whether connections are read."""
+        return "conn" in self.others
 
 
 NOTHING = Reads()
@@ -53,7 +54,31 @@ def reads(template: str) -> Reads:
             accounted += 1
     whole = sum(1 for n in tree.find_all(nodes.Name) if n.name == "params") > accounted
     others = frozenset(meta.find_undeclared_variables(tree)) - {"params"}
-    return Reads(None if whole else frozenset(names), others)
+    variables = frozenset(
+        name for node in tree.find_all((nodes.Getattr, nodes.Getitem, nodes.Call)) if (name := _variable(node))
+    )
+    return Reads(None if whole else frozenset(names), others, variables)
+
+
+def _variable(node: nodes.Node) -> str:
+    """The name in ``var.value.name``, ``var.json["name"]`` and ``var.value.get("name")``; empty for anything else."""
+    if isinstance(node, nodes.Call):
+        getter, argument = node.node, node.args[0] if node.args else None
+        is_get = isinstance(getter, nodes.Getattr) and getter.attr == "get" and _is_variables(getter.node)
+        return str(argument.value) if is_get and isinstance(argument, nodes.Const) else ""
+    if isinstance(node, nodes.Getattr):
+        return node.attr if node.attr != "get" and _is_variables(node.node) else ""
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and _is_variables(node.node):
+        return str(node.arg.value)
+    return ""
+
+
+def _is_variables(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Getattr) and node.attr in ("value", "json") and _is_name(node.node, "var")
+
+
+def _is_name(node: nodes.Node, name: str) -> bool:
+    return isinstance(node, nodes.Name) and node.name == name
 
 
 def _param(node: nodes.Node) -> str | None:
@@ -71,9 +96,11 @@ def reads_all(templates: Iterable[object]) -> Reads:
     """What several values read together; values that are not text read nothing."""
     params: frozenset[str] | None = frozenset()
     others: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
     for value in templates:
         if isinstance(value, str):
             one = reads(value)
             params = None if params is None or one.params is None else params | one.params
             others |= one.others
-    return Reads(params, others)
+            variables |= one.variables
+    return Reads(params, others, variables)

@@ -33,11 +33,25 @@ def test_what_a_template_reads(template, params, others):
 
 
 @pytest.mark.parametrize(
-    ("template", "secret"), [("{{ conn.a.host }}", True), ("{{ var.value.x }}", True), ("{{ ds }}", False)]
+    ("template", "secret"), [("{{ conn.a.host }}", True), ("{{ var.value.x }}", False), ("{{ ds }}", False)]
 )
-def test_connections_and_variables_may_be_secret(template, secret):
+def test_connections_may_be_secret(template, secret):
     """Their values never go into a key document."""
     assert reads(template).secret is secret
+
+
+@pytest.mark.parametrize(
+    ("template", "names"),
+    [
+        ("{{ var.value.token }}", {"token"}),
+        ("{{ var.json['a b'].member }}", {"a b"}),
+        ("{{ var.value.get('x', 1) }} {{ var.value.y }}", {"x", "y"}),
+        ("{{ var.value }} {{ value.z }} {{ var.value[name] }}", set()),
+    ],
+)
+def test_which_airflow_variables_a_template_reads(template, names):
+    """Their names tell whether Airflow would hide them."""
+    assert reads(template).variables == frozenset(names)
 
 
 def test_several_values_together():
