@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -203,7 +203,7 @@ class Contents:
         with self._lock:
             self._trees.clear()
 
-    def _broken(self, output: str, sizes: dict[str, int | None] | dict[str, int]) -> list[str]:
+    def _broken(self, output: str, sizes: Mapping[str, int | None]) -> list[str]:
         if self._verified is not None:
             return self._verified.broken(output, sizes)
         heads = parallel_all(lambda digest: self.store.head(blob_key(digest)), sizes, self._threads)
