@@ -29,9 +29,9 @@ from servers import S3Server, s3_server  # noqa: E402
 from airflow_mlpipe.fingerprint.digest import blob_key  # noqa: E402
 from airflow_mlpipe.fingerprint.local import LocalIndex  # noqa: E402
 from airflow_mlpipe.store.contents import Contents  # noqa: E402
+from airflow_mlpipe.store.incoming import PART  # noqa: E402
 from airflow_mlpipe.store.obstore_ import ObstoreStore  # noqa: E402
 from airflow_mlpipe.store.open import open_store  # noqa: E402
-from airflow_mlpipe.store.remote import PART  # noqa: E402
 
 THREADS = 16
 

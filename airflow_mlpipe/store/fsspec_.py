@@ -15,8 +15,9 @@ from typing import Any
 
 from airflow_mlpipe.errors import InputChangedError
 from airflow_mlpipe.store.base import ObjectInfo
+from airflow_mlpipe.store.incoming import PART
 from airflow_mlpipe.store.outgoing import Outgoing
-from airflow_mlpipe.store.remote import PART, RemoteStore
+from airflow_mlpipe.store.remote import RemoteStore
 from airflow_mlpipe.store.retry import Fault, Guard, RetryPolicy
 
 _OBJECT_STORES = frozenset({"s3", "s3a", "abfs", "abfss", "az", "gs", "gcs"})

@@ -14,9 +14,10 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_mlpipe.store.base import ObjectInfo
+from airflow_mlpipe.store.incoming import PART, Bytes
 from airflow_mlpipe.store.options import CONNECT_TIMEOUT, TIMEOUT, azure_options, flag, seconds
 from airflow_mlpipe.store.outgoing import Outgoing
-from airflow_mlpipe.store.remote import PART, Bytes, RemoteStore
+from airflow_mlpipe.store.remote import RemoteStore
 from airflow_mlpipe.store.retry import Fault, Guard, RetryPolicy
 
 _MOST_PARTS = 9_000  # S3 allows 10,000

@@ -12,37 +12,21 @@ import logging
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from io import FileIO
 from pathlib import Path
 from urllib.parse import quote
 
-from airflow_mlpipe.errors import ObjectNotFoundError, StoreUnavailableError
+from airflow_mlpipe.errors import ObjectNotFoundError
 from airflow_mlpipe.store.base import TEMPORARY, ObjectInfo, Tap, check_key
+from airflow_mlpipe.store.incoming import PART, Bytes, Incoming, ignore
 from airflow_mlpipe.store.oserrors import os_errors
 from airflow_mlpipe.store.outgoing import Outgoing
 from airflow_mlpipe.store.retry import Guard
 
 _log = logging.getLogger(__name__)
 
-PART = 8 << 20
-"""Bytes of one request of a large transfer."""
-
-PARTS = 16
-"""Parts of all downloads of one store that are in memory at once: 128 MiB."""
-
-_SLOW = 100 << 20
-"""Bytes per second below which one stream is given up for several: what object stores give a single connection."""
-
-_WAITED = 1.0
-"""Seconds of waiting after which that is decided."""
-
 _CLOCK_SECONDS = 60.0
-
-Bytes = bytes | memoryview
 
 
 class RemoteStore(abc.ABC):
@@ -59,9 +43,8 @@ class RemoteStore(abc.ABC):
         self._guard = guard
         self._exclusive = exclusive
         self._lock = threading.RLock()
-        self._slots = threading.BoundedSemaphore(PARTS)
         self._uploads = threading.BoundedSemaphore(2)
-        self._pool = ThreadPoolExecutor(PARTS, "mlpipe-download")
+        self._incoming = Incoming(guard, self._range, self._finish)
         self._clock: tuple[float, float] | None = None
 
     def __repr__(self) -> str:
@@ -285,75 +268,10 @@ class RemoteStore(abc.ABC):
         info, data = self._guard.run("download", key, lambda: self._begin(key))
         with os_errors(self.url, "download", path), path.open("xb", buffering=0) as writer:
             try:
-                self._receive(info, data, writer, tap or _ignore)
+                self._incoming.receive(info, data, writer, tap or ignore)
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
 
-    def _receive(self, info: ObjectInfo, data: Bytes | Iterator[Bytes] | None, writer: FileIO, tap: Tap) -> None:
-        if isinstance(data, bytes | memoryview):
-            _pass(data, writer, tap)
-        else:
-            position = 0
-            for part in self._stream(info, data) if data is not None else ():
-                _pass(part, writer, tap)
-                position += len(part)
-            for part in self._parts(info, position):
-                _pass(part, writer, tap)
-            self._guard.run("download", info.key, lambda: self._finish(info))
-        tap(memoryview(b""))
-
-    def _stream(self, info: ObjectInfo, stream: Iterator[Bytes]) -> Iterator[Bytes]:
-        """An object's bytes by one request, until it breaks off or proves slow; parts then bring the rest."""
-        began, waited, received = False, 0.0, 0
-        while True:
-            before = time.monotonic()
-            try:
-                part = self._guard.once("download", info.key, lambda: next(stream, None))
-            except StoreUnavailableError as error:
-                _log.info("%s The rest is asked for in parts.", error)
-                return
-            if part is None:
-                return
-            if began:  # how long a server thinks before the first byte says nothing about the line
-                waited, received = waited + time.monotonic() - before, received + len(part)
-            began = True
-            yield part
-            if waited > _WAITED and received < waited * _SLOW:
-                return
-
-    def _parts(self, info: ObjectInfo, position: int) -> Iterator[Bytes]:
-        """An object's bytes from a position on, in order, a few parts ahead of the reader."""
-        starts = deque(range(position, info.size, PART))
-        waiting: deque[Future[Bytes]] = deque()
-
-        def ask(start: int) -> Bytes:
-            end = min(start + PART, info.size)
-            return self._guard.run("download", info.key, lambda: self._range(info, start, end))
-
-        try:
-            while waiting or starts:
-                # A download with nothing under way waits for a slot; one that has something takes what is free.
-                while starts and len(waiting) < PARTS // 2 and self._slots.acquire(blocking=not waiting):
-                    waiting.append(self._pool.submit(ask, starts.popleft()))
-                yield waiting[0].result()
-                waiting.popleft()
-                self._slots.release()
-        finally:
-            for future in waiting:
-                future.cancel()
-                self._slots.release()
-
     def _scratch(self) -> str:
         return f"{TEMPORARY}/{secrets.token_hex(12)}"
-
-
-def _pass(data: Bytes, writer: FileIO, tap: Tap) -> None:
-    view = memoryview(data)
-    tap(view)
-    while view:
-        view = view[writer.write(view) :]
-
-
-def _ignore(_: memoryview) -> None:
-    """The tap of a transfer that nobody watches."""

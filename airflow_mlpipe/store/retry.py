@@ -69,25 +69,40 @@ class Guard:
         :param writes: whether an absent thing can only be the bucket.
         :raises StoreUnavailableError: after the last try. :raises ObjectNotFoundError: :raises StoreError: at once.
         """
+        try:
+            return step()
+        except Exception as error:  # noqa: BLE001 - see _raise
+            # What nearly always happens ends here, and pays nothing for what follows.
+            if (
+                isinstance(error, MLPipeError)
+                or self._classify(error) is not Fault.UNANSWERED
+                or self._policy.tries < 2
+            ):
+                self._raise(error, operation, key, 1, writes)
+            first = error
+        tries = 0
+
+        def again() -> T:
+            nonlocal tries
+            tries += 1
+            if tries == 1:
+                raise first
+            return step()
+
+        try:
+            return self._retrying(operation, key)(again)
+        except Exception as error:  # noqa: BLE001 - see _raise
+            self._raise(error, operation, key, tries, writes)
+
+    def _retrying(self, operation: str, key: str) -> tenacity.Retrying:
         policy = self._policy
-        retrying = tenacity.Retrying(
+        return tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda e: self._classify(e) is Fault.UNANSWERED),
             stop=tenacity.stop_after_attempt(policy.tries) | tenacity.stop_before_delay(policy.seconds),
             wait=tenacity.wait_exponential_jitter(policy.first, policy.longest, jitter=policy.first),
             before_sleep=lambda state: self._note(operation, key, state),
             reraise=True,
         )
-        tries = 0
-
-        def counted() -> T:
-            nonlocal tries
-            tries += 1
-            return step()
-
-        try:
-            return retrying(counted)
-        except Exception as error:  # noqa: BLE001 - see _raise
-            self._raise(error, operation, key, tries, writes)
 
     def once(self, operation: str, key: str, step: Callable[[], T], *, writes: bool = False) -> T:
         """Run ``step``, whose requests the client itself tries again, and translate its errors as :meth:`run` does."""

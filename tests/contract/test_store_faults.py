@@ -154,8 +154,8 @@ def test_a_download_that_breaks_off_goes_on(s3: S3Server, tmp_path: Path) -> Non
 
 def test_a_slow_download_goes_on_in_parts(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that is slower than a line to an object store is given up for parts; the bytes are the same."""
-    monkeypatch.setattr("airflow_mlpipe.store.remote._WAITED", 0.0)
-    monkeypatch.setattr("airflow_mlpipe.store.remote._SLOW", 1 << 50)
+    monkeypatch.setattr("airflow_mlpipe.store.incoming._WAITED", 0.0)
+    monkeypatch.setattr("airflow_mlpipe.store.incoming._SLOW", 1 << 50)
     asked: list[int] = []
     real = ObstoreStore._range
 
@@ -177,8 +177,8 @@ def test_an_object_that_is_replaced_while_it_is_read(
     s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parts of two versions are never put together: an error, and no file."""
-    monkeypatch.setattr("airflow_mlpipe.store.remote._WAITED", 0.0)
-    monkeypatch.setattr("airflow_mlpipe.store.remote._SLOW", 1 << 50)
+    monkeypatch.setattr("airflow_mlpipe.store.incoming._WAITED", 0.0)
+    monkeypatch.setattr("airflow_mlpipe.store.incoming._SLOW", 1 << 50)
     (tmp_path / "one").write_bytes(b"1" * (40 << 20))
     (tmp_path / "two").write_bytes(b"2" * (40 << 20))
     store = open_store(s3.config())
