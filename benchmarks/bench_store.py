@@ -166,12 +166,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the sizes")
     scale = 10 if parser.parse_args().quick else 1
+    rounds = 3 if scale > 1 else 1
     with tempfile.TemporaryDirectory(prefix="mlpipe-bench-") as name, s3_server(Path(name)) as server:
         folder = Path(name) / "many"
         folder.mkdir()
         for number in range(10_000 // scale):
             (folder / f"{number:05}").write_bytes(os.urandom(100 << 10))
-        transfers(server, folder, f"{10_000 // scale} x 100 KiB", 1)
+        transfers(server, folder, f"{10_000 // scale} x 100 KiB", rounds)
         shutil.rmtree(folder)
         listing(server, 20_000 // scale, 3)
     with tempfile.TemporaryDirectory(prefix="mlpipe-bench-") as name, s3_server(Path(name)) as server:
@@ -180,7 +181,7 @@ def main() -> None:
         with (folder / "file").open("wb") as file:
             for _ in range(2048 // scale):
                 file.write(os.urandom(1 << 20))
-        transfers(server, folder, f"1 x {2048 // scale} MiB", 1)
+        transfers(server, folder, f"1 x {2048 // scale} MiB", rounds)
     print(f"peak memory of the client, all in all: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
 
 
