@@ -117,7 +117,9 @@ def test_signals_have_their_default_meaning(tmp_path: Path) -> None:
     argv = ("/bin/sh", "-c", "yes | head -n 1; grep SigIgn /proc/self/status")
     _, lines = run(Program(argv=argv, cwd=tmp_path, environment={"PATH": os.environ["PATH"]}))
     assert lines[0] == "y"
-    assert lines[-1].split() == ["SigIgn:", "0000000000000000"]
+    # Signals 32 and 33 are glibc's own: nobody may set them, and GNU make hands them down ignored.
+    ignored = int(lines[-1].removeprefix("SigIgn:"), 16) & ~(0b11 << 31)
+    assert ignored == 0
 
 
 @pytest.mark.parametrize(
