@@ -43,11 +43,9 @@ $(UV):
 
 .tools/.azurite:
 	@mkdir -p .tools
-	@if command -v $(NPM) >/dev/null; then \
-	  $(NPM) install --silent --no-save --no-audit --no-fund --prefix .tools $(AZURITE) && touch $@; \
-	else \
-	  echo "make: no npm here, so no Azure Blob server: the Azure tests WILL BE SKIPPED" >&2; \
-	fi
+	@{ command -v $(NPM) >/dev/null \
+	  && $(NPM) install --silent --no-save --no-audit --no-fund --prefix .tools $(AZURITE) && touch $@; } \
+	  || echo "make: npm cannot install Azurite here: the Azure tests WILL BE SKIPPED" >&2
 
 .tools/.compose: tools/get_compose.sh
 	@mkdir -p .tools/bin
