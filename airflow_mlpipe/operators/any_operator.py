@@ -107,6 +107,7 @@ class _Journey:
         resumed = getattr(getattr(self.context["ti"], "_ti_context_from_server", None), "next_method", None)
         if resumed and resumed != _RESUME:
             return  # the operator deferred itself and goes on: the decision was made before
+        tell.unfold(self.log.info)
         self.identities = self._identities()
         self.key, uncacheable = self._key()
         decision = self._decide(uncacheable)

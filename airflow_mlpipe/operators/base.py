@@ -201,6 +201,7 @@ class StepOperator(Lineage, BaseOperator):
         from airflow_mlpipe.operators.decide import Reused, Wait
         from airflow_mlpipe.operators.spec import producer_of, resolve
 
+        tell.unfold(self.log.info)
         self._stores = Stores()
         self._who = producer_of(context)
         try:

@@ -1,8 +1,19 @@
-"""What a step says in its task log, in one line that comes first."""
+"""What a step says in its task log: one line, which is the first that the UI shows."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from airflow_mlpipe.model.records import Producer, Reason, StepRun
+
+
+def unfold(say: Callable[[str], object]) -> None:
+    """Let what follows be seen in Airflow's UI at once.
+
+    Airflow opens a log group, ``Pre Execute``, which the UI shows folded, and closes it only before ``execute``: the
+    decision, and the error of a step that cannot decide, would be hidden in it; of a reused step, everything.
+    """
+    say("::endgroup::")
 
 
 def duration(seconds: float) -> str:
