@@ -70,6 +70,7 @@ def explain_run(
 def _differences(workspace: Workspace, run: StepRun) -> tuple[Reason, ...] | None:
     from airflow_mlpipe.fingerprint.key import KeyDocument
     from airflow_mlpipe.fingerprint.reasons import explain
+    from airflow_mlpipe.operators.members import with_members
 
     if run.fingerprint is None or run.previous is None:
         return None
@@ -78,7 +79,7 @@ def _differences(workspace: Workspace, run: StepRun) -> tuple[Reason, ...] | Non
     now, before = workspace.keys.get(run.fingerprint), workspace.keys.get(run.previous)
     if now is None or before is None:
         return None
-    return tuple(explain(KeyDocument.from_json(before), KeyDocument.from_json(now)))
+    return explain(*with_members(KeyDocument.from_json(before), KeyDocument.from_json(now), workspace.contents))
 
 
 def _print(explanation: Explanation) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from airflow_mlpipe.errors import CorruptedError
 from airflow_mlpipe.fingerprint.canonical import dump
 from airflow_mlpipe.fingerprint.local import LocalContent
+from airflow_mlpipe.fingerprint.tree import TreeEntry
 from airflow_mlpipe.model.reference import OutputReference
 
 Rung = Literal["digest", "version", "etag", "mtime", "declared"]
@@ -68,11 +69,7 @@ class ContentIdentity:
         """Of what a local path holds.  :param digest: instead of the content's own, when parts of it are volatile."""
         members = None
         if content.kind == "folder" and content.files <= MOST_MEMBERS:
-            members = {
-                f"{path}/" if entry.kind == "folder" else path: short(entry.digest) + ("x" if entry.executable else "")
-                for path, entry in content.walk()
-                if entry.kind == "file" or not entry.files
-            }
+            members = members_of(content.walk())
         elif content.kind == "folder":
             members = top_members(content)
         return cls(
@@ -120,6 +117,15 @@ def many(identities: Iterable[ContentIdentity]) -> ContentIdentity:
 
 
 _STRENGTH: tuple[Rung, ...] = ("digest", "version", "etag", "mtime", "declared")
+
+
+def members_of(entries: Iterable[tuple[str, TreeEntry]]) -> dict[str, str]:
+    """Files and empty folders by relative path, with enough of their digests to tell changes."""
+    return {
+        f"{path}/" if entry.kind == "folder" else path: short(entry.digest) + ("x" if entry.executable else "")
+        for path, entry in entries
+        if entry.kind == "file" or not entry.files
+    }
 
 
 def top_members(content: LocalContent) -> dict[str, str] | None:

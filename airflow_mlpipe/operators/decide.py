@@ -15,6 +15,7 @@ from airflow_mlpipe.fingerprint.reasons import explain
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.model.reuse import Reuse
+from airflow_mlpipe.operators.members import with_members
 from airflow_mlpipe.store.leases import Busy
 
 if TYPE_CHECKING:
@@ -128,5 +129,5 @@ def _why_new(workspace: Workspace, key: KeyDocument, previous: StepRun | None) -
     document = workspace.keys.get(previous.fingerprint)
     if document is None:
         return (Reason(code="NEW", new="the key of the last execution is not kept any more"),)
-    reasons = explain(KeyDocument.from_json(document), key)
+    reasons = explain(*with_members(KeyDocument.from_json(document), key, workspace.contents))
     return reasons or (Reason(code="NEW", new="nothing changed, and no result is recorded"),)
