@@ -7,66 +7,62 @@ provider nothing here is imported.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from airflow_mlpipe.model.records import StepRun
-from airflow_mlpipe.model.reference import OutputReference
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_mlpipe.operators.attempt import Fingerprinted
+
+@dataclass(frozen=True, slots=True)
+class VersionedData:
+    """Data that a step read or wrote: where, and the digest of what was there."""
+
+    uri: str
+    digest: str
 
 
 class Lineage:
     """What OpenLineage asks of an operator (``airflow/providers/openlineage/extractors/base.py``)."""
 
-    def get_openlineage_facets_on_start(self) -> OperatorLineage:
+    def lineage_inputs(self) -> Iterable[VersionedData]:
+        """What the step reads; nothing before it has its fingerprint."""
+        raise NotImplementedError
+
+    def lineage_outputs(self) -> Iterable[VersionedData]:
+        """What the step wrote, or the original that it was reused from; nothing before that."""
+        raise NotImplementedError
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         """Inputs are known as soon as the step has its fingerprint."""
         return self._lineage()
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Inputs and outputs, for a reused step too: the original's."""
         return self._lineage()
 
-    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage:
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Inputs, and no outputs."""
         return self._lineage()
 
-    def _lineage(self) -> OperatorLineage:
+    def _lineage(self) -> OperatorLineage[Any, Any]:
         from airflow.providers.openlineage.extractors import OperatorLineage
 
-        step: Fingerprinted | None = getattr(self, "_step", None)
-        run: StepRun | None = getattr(self, "_run", None)
         return OperatorLineage(
-            inputs=list(_inputs(step, getattr(self, "_stores", None))) if step else [],
-            outputs=[_dataset(o) for o in run.outputs] if run else [],
+            inputs=[_dataset(data) for data in self.lineage_inputs()],
+            outputs=[_dataset(data) for data in self.lineage_outputs()],
         )
 
 
-def _inputs(step: Fingerprinted, stores: Any) -> Iterable[Any]:
-    for port in (*step.resolved.spec.inputs, *step.resolved.spec.resource_inputs):
-        if port.data is not None:
-            root = stores.datastore(port.data.datastore).url
-            path = port.data.path.rstrip("/")
-            yield _versioned(f"{root}/{path}" if path else root, step.inputs[port.name].digest)
-        for reference in port.references:
-            yield _dataset(reference)
-
-
-def _dataset(reference: OutputReference) -> Any:
-    return _versioned(reference.uri, reference.digest)
-
-
-def _versioned(uri: str, version: str) -> Any:
+def _dataset(data: VersionedData) -> Any:
     """A dataset by OpenLineage's naming rules: the namespace is scheme and authority, the name is the path."""
     from openlineage.client.event_v2 import Dataset
     from openlineage.client.facet_v2 import dataset_version_dataset
 
-    parts = urlsplit(uri)
+    parts = urlsplit(data.uri)
     return Dataset(
         namespace=f"{parts.scheme}://{parts.netloc}" if parts.netloc else parts.scheme,
         name=parts.path if parts.scheme == "file" else parts.path.lstrip("/"),
-        facets={"version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=version)},
+        facets={"version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=data.digest)},
     )

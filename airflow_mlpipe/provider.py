@@ -68,8 +68,8 @@ def _option(
 def _options() -> dict[str, Any]:
     return {
         "workspace": _option(
-            "URL of the workspace, where reuse records and outputs are kept. Default: a folder under AIRFLOW_HOME, which "
-            "serves one machine; with workers on several, an object store.",
+            "URL of the workspace, where reuse records and outputs are kept. Default: a folder under AIRFLOW_HOME, "
+            "which serves one machine; with workers on several, an object store.",
             example="s3://ml/workspace",
         ),
         "workspace_connection": _option(

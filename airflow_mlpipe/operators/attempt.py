@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from airflow_mlpipe.fingerprint.environment import environment_identity
 from airflow_mlpipe.fingerprint.identity import ContentIdentity
 from airflow_mlpipe.fingerprint.key import KeyDocument, build_key
 from airflow_mlpipe.hooks.workspace import Stores
+from airflow_mlpipe.lineage import VersionedData
 from airflow_mlpipe.model.code import CodeSnapshot
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import OutputReference
@@ -139,6 +140,16 @@ def recheck(step: Fingerprinted, stores: Stores) -> None:
         raise InputChangedError(
             "the environment changed while the step ran; its result is not published", where=spec.label
         )
+
+
+def read_data(step: Fingerprinted, stores: Stores) -> Iterator[VersionedData]:
+    """What a step reads, for lineage."""
+    for port in (*step.resolved.spec.inputs, *step.resolved.spec.resource_inputs):
+        if port.data is not None:
+            root, path = stores.datastore(port.data.datastore).url, port.data.path.rstrip("/")
+            yield VersionedData(f"{root}/{path}" if path else root, step.inputs[port.name].digest)
+        for reference in port.references:
+            yield VersionedData(reference.uri, reference.digest)
 
 
 def job_of(step: Fingerprinted, who: Producer, *, recorded: bool, secrets: Mapping[str, str]) -> Job:

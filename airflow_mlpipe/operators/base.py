@@ -8,7 +8,7 @@ worker, before any work is started: a reused step ends there, as a success, with
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -16,7 +16,7 @@ from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskDeferred
 
 from airflow_mlpipe.errors import InputChangedError, MLPipeError, Terminal
-from airflow_mlpipe.lineage import Lineage
+from airflow_mlpipe.lineage import Lineage, VersionedData
 from airflow_mlpipe.model.data import PipelineData
 from airflow_mlpipe.model.environment import Environment, Secret
 from airflow_mlpipe.model.records import Reason, StepRun
@@ -215,6 +215,8 @@ class StepOperator(Lineage, BaseOperator):
             self._wait(decision)
         self._decision: Execute = decision
         self.log.info(tell.executed(decision.reasons))
+        for remark in self._step.snapshot.remarks if self._step.snapshot else ():
+            self.log.info("%s", remark)
 
     def execute(self, context: Context) -> Any:
         """Stage, run, verify, publish; return the program's result, else references to the outputs."""
@@ -223,6 +225,16 @@ class StepOperator(Lineage, BaseOperator):
     def execute_after_wait(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Go on after a wait: ``pre_execute`` has just decided again, and this time to execute."""
         return self._execute(context)
+
+    def lineage_inputs(self) -> Iterable[VersionedData]:
+        """See :class:`~airflow_mlpipe.lineage.Lineage`."""
+        from airflow_mlpipe.operators.attempt import read_data
+
+        return read_data(self._step, self._stores) if hasattr(self, "_step") else ()
+
+    def lineage_outputs(self) -> Iterable[VersionedData]:
+        """See :class:`~airflow_mlpipe.lineage.Lineage`."""
+        return [VersionedData(o.uri, o.digest) for o in self._run.outputs] if hasattr(self, "_run") else ()
 
     def on_kill(self) -> None:
         """Cancel what runs."""
