@@ -193,6 +193,9 @@ def diff(old: Tree, new: Tree, load: Load) -> TreeDiff:
     return TreeDiff(**{name: tuple(sorted(paths)) for name, paths in found.items()})
 
 
+_EMPTY = Tree().digest
+
+
 def _diff(old: Tree, new: Tree, load: Load, prefix: str, found: dict[str, list[str]]) -> None:
     before = {e.name: e for e in old.entries}
     after = {e.name: e for e in new.entries}
@@ -200,9 +203,10 @@ def _diff(old: Tree, new: Tree, load: Load, prefix: str, found: dict[str, list[s
         was, now = before.get(name), after.get(name)
         if was == now:
             continue
-        if was and now and was.kind == now.kind == "folder":
+        # An empty folder is named itself; once it has members, they are.
+        if was and now and was.kind == now.kind == "folder" and _EMPTY not in (was.digest, now.digest):
             _diff(load(was.digest), load(now.digest), load, f"{prefix}{name}/", found)
-        elif was and now and was.kind == now.kind:
+        elif was and now and was.kind == now.kind == "file":
             found["changed"].append(prefix + name)
         else:
             found["removed"].extend(_leaves(was, load, prefix))

@@ -112,6 +112,14 @@ def test_diff_is_the_difference(a, b):
     assert found.changed == tuple(sorted(p for p in before.keys() & after.keys() if before[p] != after[p]))
 
 
+def test_a_folder_that_becomes_empty_is_named_itself():
+    """Its last member is removed and the empty folder is added, and the other way round."""
+    store = Store()
+    full, empty = store.put({"a": {"x": b""}}), store.put({"a": {}})
+    assert diff(full, empty, store.load) == TreeDiff(removed=("a/x",), added=("a/",))
+    assert diff(empty, full, store.load) == TreeDiff(removed=("a/",), added=("a/x",))
+
+
 def test_diff_loads_only_what_changed():
     """Of a thousand folders, the diff of one change loads two trees."""
     store = Store()
