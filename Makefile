@@ -51,6 +51,10 @@ $(UV):
 	@mkdir -p .tools/bin
 	@tools/get_compose.sh .tools/bin && touch $@
 
+.tools/.chromium: tools/get_chromium.sh
+	@mkdir -p .tools
+	@tools/get_chromium.sh && touch $@
+
 demo: .venv/.runtime ## Run the digits pipeline five times on an embedded Airflow, and leave Airflow running
 	$(BIN)/python -m tools.demo run
 
@@ -69,7 +73,7 @@ types: .venv/.dev ## Types
 imports: .venv/.dev ## Layers
 	$(BIN)/lint-imports --no-cache
 
-unit: .venv/.dev .tools/.azurite .tools/.compose ## All tests; PYTEST_ARGS="tests/unit -k name" for some
+unit: .venv/.dev .tools/.azurite .tools/.compose .tools/.chromium ## All tests; PYTEST_ARGS="tests/unit -k name" for some
 	$(PYTEST) $(PYTEST_ARGS)
 
 format: .venv/.dev ## Rewrite the code in the house style
