@@ -61,6 +61,7 @@ demo: .venv/.runtime ## Run the digits pipeline five times on an embedded Airflo
 demo-stop: ## Stop the demo's Airflow
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.demo stop; else echo "nothing to stop"; fi
 
+test: export HYPOTHESIS_PROFILE ?= ci
 test: lint types imports unit ## Everything that CI runs
 
 lint: .venv/.dev ## Style

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from support.dags import DagRunner  # imports Airflow only inside its functions
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def _own_home() -> Path:
 
 
 AIRFLOW_HOME = _own_home()
+
+# No deadline: how long an example takes says something of the machine only.  `make test` takes the same examples every
+# time, so that a change is judged by itself; without HYPOTHESIS_PROFILE=ci they are new ones every time, which find more.
+settings.register_profile("mlpipe", deadline=None)
+settings.register_profile("ci", settings.get_profile("mlpipe"), derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "mlpipe"))
 
 # The fixtures of the object stores: s3, s3_without_conditions, azure.
 pytest_plugins = ("servers",)
