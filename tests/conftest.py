@@ -53,8 +53,8 @@ def _own_home() -> Path:
 
 AIRFLOW_HOME = _own_home()
 
-# No deadline: how long an example takes says something of the machine only.  `make test` takes the same examples every
-# time, so that a change is judged by itself; without HYPOTHESIS_PROFILE=ci they are new ones every time, which find more.
+# No deadline: how long an example takes says something of the machine only.  `make test` takes the same examples at
+# each run, so that a change is judged by itself; elsewhere they are new ones, which find more.
 settings.register_profile("mlpipe", deadline=None)
 settings.register_profile("ci", settings.get_profile("mlpipe"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "mlpipe"))
