@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.decide import Execute, Reused, Wait
 
 _RESUME = "mlpipe_resume"
+_NOT_SUCCESS = ("on_failure_callback", "on_retry_callback", "on_skipped_callback")
 
 
 def reuse_unchanged(
@@ -259,6 +260,23 @@ class _Journey:
             self._record(result)
 
         object.__setattr__(self.task, "_post_execute_hook", record_then)
+        for kind in _NOT_SUCCESS:
+            object.__setattr__(self.task, kind, [*getattr(self.task, kind), self._not_recorded])
+
+    def _not_recorded(self, context: Context) -> None:
+        """The operator failed, skipped, or wants to be retried: nobody needs to wait for it any longer."""
+        if self.decision.lease is not None:
+            self.decision.lease.release()
+        self.stores.workspace.runs.put(
+            StepRun(
+                step=self.who,
+                fingerprint=self.key.fingerprint if self.key else None,
+                decision="failed",
+                reasons=self.decision.reasons,
+                seconds=time.time() - self.started,
+                started=self.started,
+            )
+        )
 
     def _record(self, result: Any) -> None:
         from airflow_mlpipe.operators.xcoms import push_summary
@@ -290,6 +308,8 @@ class _Journey:
 
         assert self.key is not None
         fingerprint = self.key.fingerprint
+        # Also where no result is recorded: the next run's reasons compare with this one.
+        self.stores.workspace.keys.put(fingerprint, self.key.to_json())
         if self.hook.reuse.policy == "never":
             return ()
         try:
@@ -313,7 +333,6 @@ class _Journey:
             started=self.started,
             seconds=seconds,
         )
-        self.stores.workspace.keys.put(fingerprint, self.key.to_json())
         self.stores.workspace.records.publish(record, replace=self.decision.replace)
         return ()
 

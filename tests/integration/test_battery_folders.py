@@ -266,7 +266,7 @@ lake = Datastore("lake", url="{lake.as_uri()}")
 with DAG("inputs", schedule=None):
     for name, path in (("file", "raw/a.csv"), ("glob", "raw/*.csv")):
         data, out = DataReference(lake, path, name="data"), PipelineData("out", kind="file")
-        CommandStep(task_id=name, command=["bash", "-c", 'ls -R "$0" | sed "s|.*/||" > "$1"; cat $(find -L "$0" -type f | sort) >> "$1"', data, out],
+        CommandStep(task_id=name, command=["bash", "-c", 'cat $(find -L "$0" -type f | sort) > "$1"', data, out],
                     outputs=[out])
 """
     first = run_dag(source)

@@ -201,7 +201,8 @@ environment = Environment(variables=dict(variables))
 snapshot = read_code(code)
 spec = StepSpec(label="x", kind="script", code=code, command=(Text("a", "a"),), parameters=dict(pairs),
                 outputs=(OutputPort(data=PipelineData("o")),), environment=environment)
-inputs = [("raw", ContentIdentity.of_local(LocalIndex(None).identify(Path(raw)))), ("v", ContentIdentity.declared("file", "7"))]
+folder = ContentIdentity.of_local(LocalIndex(None).identify(Path(raw)))
+inputs = [("raw", folder), ("v", ContentIdentity.declared("file", "7"))]
 if order == "reversed":
     inputs.reverse()
 found = environment_identity(environment, root="", imports=snapshot.imports, worker_variables={})

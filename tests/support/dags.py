@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -129,6 +130,8 @@ class DagRunner:
         from airflow.dag_processing.dagbag import BundleDagBag
 
         folder = folder or self.folder
+        # Python takes a compiled file for current when size and second are: two edits in one second may not be seen.
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
         if source is not None:
             self.write({self.filename: _PREAMBLE + dedent(source)}, folder=folder)
         name = self._names.setdefault(folder, f"tests-{next(_bundles)}")
