@@ -48,8 +48,31 @@ def explain(old: KeyDocument | None, new: KeyDocument) -> tuple[Reason, ...]:
 
 def readable(value: object) -> str:
     """A canonical value on one short line; text keeps its quotes, so that 1 and "1" look different."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
+    return _window(_line(value), 0)
+
+
+def contrast(old: object, new: object) -> tuple[str, str]:
+    """Two values as :func:`readable` shows them; of long ones, the part where they begin to differ."""
+    before, after = _line(old), _line(new)
+    if max(len(before), len(after)) <= LONGEST:
+        return before, after
+    same = next(
+        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
+    )
+    start = max(0, same - LONGEST // 4)
+    return _window(before, start), _window(after, start)
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _window(text: str, start: int) -> str:
+    """As much of a text as fits, from ``start`` on."""
+    head = "... " if start else ""
+    rest = text[start:]
+    room = LONGEST - len(head)
+    return head + (rest if len(rest) <= room else f"{rest[: room - 4]} ...")
 
 
 def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -60,8 +83,11 @@ def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _values(code: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Reason]:
     for name in _differ(old, new):
-        before = readable(old[name]) if name in old else NOTHING
-        after = readable(new[name]) if name in new else NOTHING
+        if name in old and name in new:
+            before, after = contrast(old[name], new[name])
+        else:
+            before = readable(old[name]) if name in old else NOTHING
+            after = readable(new[name]) if name in new else NOTHING
         yield Reason(code=code, subject=name, old=before, new=after)
 
 
@@ -140,8 +166,7 @@ def _command(old: KeyDocument, new: KeyDocument) -> Iterator[Reason]:
         for a, b in itertools.zip_longest(range(i, to_i), range(j, to_j)):
             if a is not None and b is not None and _explained(old, new, a, b, moved):
                 continue
-            was = NOTHING if a is None else _argument(old.command[a])
-            now = NOTHING if b is None else _argument(new.command[b])
+            was, now = _both(None if a is None else old.command[a], None if b is None else new.command[b])
             yield Reason(code="COMMAND", subject=_place(old, new, a, b), old=was, new=now)
 
 
@@ -156,11 +181,23 @@ def _explained(old: KeyDocument, new: KeyDocument, a: int, b: int, moved: set[st
     return template is not None and template == old.shown.get(str(a)) and bool(params_of_template(template) & moved)
 
 
-def _argument(argument: Mapping[str, Any]) -> str:
-    for kind in ("input", "output", "template"):
-        if kind in argument:
-            return f"<{kind} {argument[kind]}>"
-    return readable(argument.get("text", argument.get("value")))
+def _both(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> tuple[str, str]:
+    if old is None or new is None or _named(old) or _named(new):
+        return _argument(old), _argument(new)
+    return contrast(_value(old), _value(new))
+
+
+def _argument(argument: Mapping[str, Any] | None) -> str:
+    return NOTHING if argument is None else _named(argument) or readable(_value(argument))
+
+
+def _named(argument: Mapping[str, Any]) -> str:
+    """An argument that has no value here; empty for any other."""
+    return next((f"<{kind} {argument[kind]}>" for kind in ("input", "output", "template") if kind in argument), "")
+
+
+def _value(argument: Mapping[str, Any]) -> Any:
+    return argument.get("text", argument.get("value"))
 
 
 def _secrets(old: tuple[str, ...], new: tuple[str, ...]) -> Iterator[Reason]:

@@ -74,6 +74,17 @@ def test_long_values_are_cut():
     assert len(reason.old) == len(reason.new) == LONGEST
 
 
+def test_of_long_values_the_part_that_differs_is_shown():
+    """A change at the end of a long command is seen, and not twice the same beginning."""
+    old, new = (operator_key("bash", fields={"bash_command": f"{'x' * 500}; echo {n}; {'y' * 500}"}) for n in (1, 2))
+    (reason,) = explain(old, new)
+    assert reason.subject == "bash_command"
+    assert "; echo 1; y" in reason.old
+    assert "; echo 2; y" in reason.new
+    assert len(reason.old) == len(reason.new) == LONGEST
+    assert reason.old.startswith("... x")
+
+
 def test_templated_argument_is_one_reason():
     """An argument that changed because its parameter did is told once, as the parameter."""
     new = changed(command=(*SPEC.command[:2], Text("{{ params.lr }}", "0.3"), SPEC.command[3]))
