@@ -15,6 +15,7 @@ from airflow_mlpipe.experiment.text import size
 
 if TYPE_CHECKING:
     from airflow_mlpipe.hooks.workspace import Stores
+    from airflow_mlpipe.runtime.tidy import Tidied
     from airflow_mlpipe.store.base import ObjectStore
     from airflow_mlpipe.store.gc import Garbage, GarbageObject, Swept
 
@@ -36,10 +37,12 @@ class Line:
 @command
 def gc(args: Namespace) -> None:
     """Run the command."""
+    from airflow_mlpipe.model.data import Datastore
     from airflow_mlpipe.store.gc import GRACE, collect, sweep
 
     stores = open_stores()
     workspace, datastores = stores.workspace, _datastores(stores, args.datastore)
+    copies = {f"{name} (copies)": stores.datastore(Datastore.spelled(name)) for name in args.datastore}
     configured = timedelta(hours=stores.settings.gc_grace_hours)
     grace = configured if args.grace is None else timedelta(seconds=args.grace)
     if grace < GRACE and not args.dry_run:
@@ -49,18 +52,41 @@ def gc(args: Namespace) -> None:
         grace=grace,
         unused_for=None if args.older_than is None else timedelta(seconds=args.older_than),
         datastores=datastores,
+        copies=copies,
     )
     if args.output == "table":
         _print_plan(garbage, every=args.list)
     swept = None
     if not args.dry_run and garbage.objects:
         confirm(f"remove {len(garbage.objects)} objects, {size(garbage.size)}?", yes=args.yes)
-        swept = sweep(workspace, garbage, datastores=datastores)
+        swept = sweep(workspace, garbage, datastores=datastores, copies=copies)
+    tidied = None if args.host is None or args.dry_run else _tidy(stores, args.host)
     if args.output == "json":
-        write_json("gc", _document(garbage, swept, dry_run=args.dry_run, every=args.list))
-    elif swept is not None:
+        host = {} if tidied is None else {"host": _host(tidied)}
+        write_json("gc", _document(garbage, swept, dry_run=args.dry_run, every=args.list) | host)
+        return
+    if swept is not None:
         spared = f"; {len(swept.spared)} spared, which were needed or changed meanwhile" if swept.spared else ""
         print_lines(f"removed {len(swept.deleted)} objects, {size(swept.size)}{spared}")
+    if tidied is not None:
+        found = _host(tidied)
+        print_lines(f"on this host: {', '.join(f'{value} {name}' for name, value in found.items())}")
+
+
+def _tidy(stores: Stores, seconds: float) -> Tidied:
+    from airflow_mlpipe.runtime.stores import Host
+    from airflow_mlpipe.runtime.tidy import tidy
+
+    return tidy(Host(cache=stores.settings.cache, scratch=stores.settings.scratch), seconds)
+
+
+def _host(tidied: Tidied) -> dict[str, int]:
+    return {
+        "attempts": len(tidied.attempts),
+        "checkpoints": len(tidied.checkpoints),
+        "environments": len(tidied.environments),
+        "bytes": tidied.blob_bytes,
+    }
 
 
 def _datastores(stores: Stores, names: Iterable[str]) -> dict[str, ObjectStore]:

@@ -209,6 +209,12 @@ COMMANDS = (
                 default=[],
                 help="clear this datastore too; only one that no other workspace publishes to",
             ),
+            _option(
+                "--host",
+                metavar="TIME",
+                type=TIME,
+                help="also remove from this machine's cache and scratch folders what no step used for this long (7d)",
+            ),
             _option("--list", action="store_true", help="list every object"),
             YES,
             OUTPUT,

@@ -20,12 +20,13 @@ from airflow_mlpipe.runtime.process import Process, Program
 from airflow_mlpipe.runtime.publish import publish, verify
 from airflow_mlpipe.runtime.stage import Stager
 from airflow_mlpipe.runtime.stores import EngineStores, Host
-from airflow_mlpipe.runtime.tidy import held
+from airflow_mlpipe.runtime.tidy import held, tidy_attempts
 from airflow_mlpipe.runtime.variables import Surroundings, make_variables
 from airflow_mlpipe.runtime.verdict import Ended, in_words
 from airflow_mlpipe.store.layout import quote_id
 from airflow_mlpipe.store.oserrors import os_errors
 
+_DEAD_SECONDS = 86_400.0
 OnLine = Callable[[str], object]
 Recheck = Callable[[], object]
 """Raises :class:`~airflow_mlpipe.errors.InputChangedError` when an input is not what its fingerprint says any more."""
@@ -62,6 +63,7 @@ class Attempt:
         job, host = self._job, self._host
         layout = Layout(host.scratch.absolute() / quote_id(job.attempt))
         environments = Environments(host.cache.absolute() / "environments", uv=host.uv)
+        self._clear_dead()
         with held(layout.root):
             try:
                 with environments.use(job.step.environment, self._on_line, where=job.step.label) as interpreter:
@@ -74,6 +76,14 @@ class Attempt:
                 raise
             self._remove(layout.root)
         return result
+
+    def _clear_dead(self) -> None:
+        """What killed workers left here goes with the next step that this host runs, a day later."""
+        if not self._host.keep_failed:
+            try:
+                tidy_attempts(self._host.scratch.absolute(), _DEAD_SECONDS)
+            except OSError as error:
+                self._on_line(f"cannot remove what a killed worker left: {error}")
 
     def _remove(self, folder: Path) -> None:
         """What cannot be removed is no reason to lose a result, or to hide an error."""

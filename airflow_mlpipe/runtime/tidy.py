@@ -51,21 +51,29 @@ def tidy(host: Host, seconds: float) -> Tidied:
     :raises OSError: when something cannot be removed.
     """
     return Tidied(
-        attempts=tuple(_attempts(host.scratch, seconds)),
+        attempts=tidy_attempts(host.scratch, seconds),
         checkpoints=tuple(_checkpoints(host.cache / "checkpoints", seconds)),
         environments=Environments(host.cache / "environments").remove_unused(seconds),
         blob_bytes=BlobCache(host.cache / "blobs").remove_unused(seconds),
     )
 
 
-def _attempts(scratch: Path, seconds: float) -> Iterator[str]:
-    for folder in sorted(p for p in scratch.glob("*") if p.is_dir() and _age(p) >= seconds):
+def tidy_attempts(scratch: Path, seconds: float) -> tuple[str, ...]:
+    """Remove the folders of attempts that are so old and whose worker is gone; returns their names.
+
+    :raises OSError: when one cannot be removed.
+    """
+    removed = []
+    # A worker may have been killed between making its lock and its folder, or between removing them.
+    for folder in sorted({path.with_suffix("") for path in scratch.glob("*") if _age(path) >= seconds}):
         path = _lock_of(folder)
         with path.open("a") as lock, contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove(folder)
+            if folder.exists():
+                remove(folder)
+                removed.append(folder.name)
             path.unlink(missing_ok=True)
-            yield folder.name
+    return tuple(removed)
 
 
 def _checkpoints(root: Path, seconds: float) -> Iterator[str]:

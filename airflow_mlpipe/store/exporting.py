@@ -46,7 +46,8 @@ def export(source: Source, files: Files, prefix: str, target: ObjectStore, threa
     check_key(prefix)
     manifest = manifest_key(prefix, is_file="" in files)
     before = _read(target, manifest)
-    earlier = {**_read(target, manifest + _PENDING), **before}
+    pending = _read(target, manifest + _PENDING)
+    earlier = {**pending, **before}
     there = {info.key: info.size for info in _listed(target, prefix, files)}
     stale = [
         path
@@ -55,6 +56,8 @@ def export(source: Source, files: Files, prefix: str, target: ObjectStore, threa
     ]
     gone = [path for path in earlier if path not in files]
     if not stale and not gone and before:
+        if pending:  # whoever wrote the manifest was killed right after it
+            target.delete([manifest + _PENDING])
         return
     # Whoever is killed from here on leaves a list of everything that may be there.
     target.put(manifest + _PENDING, _document({**earlier, **files}))

@@ -103,6 +103,7 @@ def collect(
     grace: timedelta = GRACE,
     unused_for: timedelta | None = None,
     datastores: Mapping[str, ObjectStore] | None = None,
+    copies: Mapping[str, ObjectStore] | None = None,
 ) -> Garbage:
     """Plan: find everything that nothing needs.  Changes nothing.
 
@@ -111,6 +112,8 @@ def collect(
     :param unused_for: forget results that were not used, and runs that are not younger, for so long.
     :param datastores: further datastores with outputs of this workspace, by name.  Only name one that no *other*
         workspace publishes to: what that one needs looks like garbage from here.
+    :param copies: places by name that plain copies of outputs are written to.  Only what killed writers left there is
+        looked for; no name may be one of ``datastores``.
     :raises WorkspaceVersionError: when something there was written by a newer version: what it needs is not known.
     """
     workspace.check_format()
@@ -128,23 +131,31 @@ def collect(
         found += _temporaries(name, home, seconds)
     if store is not homes[""]:
         found += _temporaries("", store, seconds)
+    for name, place in (copies or {}).items():
+        found += _temporaries(name, place, seconds)
     objects = sorted(found, key=lambda one: (ORDER.index(one.kind), one.datastore, one.key))
     return Garbage(objects=tuple(objects), kept=kept, grace=grace, unused_for=unused_for)
 
 
-def sweep(workspace: Workspace, garbage: Garbage, *, datastores: Mapping[str, ObjectStore] | None = None) -> Swept:
+def sweep(
+    workspace: Workspace,
+    garbage: Garbage,
+    *,
+    datastores: Mapping[str, ObjectStore] | None = None,
+    copies: Mapping[str, ObjectStore] | None = None,
+) -> Swept:
     """Remove what a plan found, as far as it is still garbage and unchanged.
 
-    :param datastores: the same as for :func:`collect`.
+    :param datastores: the same as for :func:`collect`. :param copies: the same, too.
     :raises WorkspaceVersionError: as :func:`collect`.
     """
-    again = collect(workspace, grace=garbage.grace, unused_for=garbage.unused_for, datastores=datastores)
+    again = collect(workspace, grace=garbage.grace, unused_for=garbage.unused_for, datastores=datastores, copies=copies)
     still = set(again.objects)
     deleted: list[GarbageObject] = []
     for (kind, name), group in itertools.groupby(
         (one for one in garbage.objects if one in still), key=lambda one: (one.kind, one.datastore)
     ):
-        store = _home(workspace, kind, name, datastores or {})
+        store = _home(workspace, kind, name, {**(datastores or {}), **(copies or {})})
         while batch := list(itertools.islice(group, _BATCH)):
             doomed = [one for one in parallel(lambda one: _unchanged(store, one), batch) if one]  # noqa: B023
             _delete(store, doomed)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.answers import fingerprint, record
 
+from airflow_mlpipe.store.base import TEMPORARY
 from airflow_mlpipe.store.workspace import Workspace
 
 Mlpipe = Callable[..., object]
@@ -78,6 +81,37 @@ def test_results_that_were_not_used_for_long_go_when_asked(garbage: Workspace, m
     garbage.pins.pin(fingerprint("pinned"), "ann")
     mlpipe("gc", "--grace", "0", "--older-than", "0s", "--yes")
     assert {r.fingerprint for r in garbage.records.list()} == {fingerprint("pinned")}
+
+
+def test_this_host_is_cleared_when_asked(
+    garbage: Workspace, mlpipe: Mlpipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nothing used for so long goes from its cache and scratch; a dry run leaves it."""
+    monkeypatch.setenv("AIRFLOW__MLPIPE__CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AIRFLOW__MLPIPE__SCRATCH", str(tmp_path / "scratch"))
+    dead = tmp_path / "scratch" / "0123456789abcdef"
+    dead.mkdir(parents=True)
+    for options in (("--host", "0s", "--dry-run"), ("--host", "1d", "--yes")):
+        mlpipe("gc", *options)
+        assert dead.exists()
+    shown = mlpipe("gc", "--host", "0s", "--yes", "-o", "json")
+    assert shown.document["host"] == {"attempts": 1, "checkpoints": 0, "environments": 0, "bytes": 0}
+    assert not dead.exists()
+
+
+def test_what_a_killed_copy_left_in_a_named_datastore_goes(
+    garbage: Workspace, mlpipe: Mlpipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unfinished writes in its root; what else lies there stays."""
+    lake = {"lake": {"url": (tmp_path / "lake").as_uri()}}
+    monkeypatch.setenv("AIRFLOW__MLPIPE__DATASTORES", json.dumps(lake))
+    unfinished, plain = tmp_path / "lake" / TEMPORARY / "1-abc", tmp_path / "lake" / "plain.txt"
+    unfinished.parent.mkdir(parents=True)
+    unfinished.touch()
+    plain.touch()
+    mlpipe("gc", "--datastore", "lake", "--grace", "0", "--yes")
+    assert plain.exists()
+    assert not unfinished.exists()
 
 
 def test_an_unknown_datastore_is_an_error(garbage: Workspace, mlpipe: Mlpipe) -> None:

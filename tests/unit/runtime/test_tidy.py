@@ -43,6 +43,16 @@ def test_the_folder_of_a_killed_worker_is_removed(bench: Deployment) -> None:
     assert not list(bench.host.scratch.iterdir())
 
 
+def test_a_lock_without_a_folder_is_removed(bench: Deployment) -> None:
+    """A worker was killed before it made the folder, or after it removed it."""
+    bench.host.scratch.mkdir()
+    (bench.host.scratch / "0123456789abcdef.lock").touch()
+    assert tidy(bench.host, 3600).attempts == ()
+    assert list(bench.host.scratch.iterdir())
+    assert tidy(bench.host, 0).attempts == ()
+    assert not list(bench.host.scratch.iterdir())
+
+
 def test_everything_unused_goes_and_comes_back_when_wanted(bench: Deployment) -> None:
     """Blobs, checkpoints and kept folders; the store is not touched."""
     script = "import os; open(os.environ['MLPIPE_OUTPUT_ONE'], 'w').write('xyz')"
@@ -71,3 +81,17 @@ def test_a_finished_attempt_leaves_not_even_its_lock(bench: Deployment) -> None:
     with pytest.raises(ProgramFailedError):
         bench.run("1/0", outputs=ports(PipelineData("o")))
     assert not list(bench.host.scratch.iterdir())
+
+
+def test_the_next_step_of_a_host_removes_what_a_killed_worker_left_a_day_ago(bench: Deployment) -> None:
+    """Unless failed attempts are kept here."""
+    dead, young = bench.host.scratch / "0123456789abcdef", bench.host.scratch / "fedcba9876543210"
+    for folder in (dead, young):
+        folder.mkdir(parents=True)
+        folder.with_suffix(".lock").touch()
+    for path in (dead, dead.with_suffix(".lock")):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    bench.attempt_of(bench.job("pass"), keep_failed=True).run()
+    assert dead.exists()
+    bench.run("pass")
+    assert sorted(p.name for p in bench.host.scratch.iterdir()) == [young.name, f"{young.name}.lock"]

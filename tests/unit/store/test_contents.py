@@ -415,6 +415,16 @@ class TestExport:
         assert self.names(contents.store)["a.txt"] == b"a"
         assert self.names(contents.store)["sub/b.txt"] == b"b"
 
+    def test_a_list_of_what_may_be_there_goes_with_the_next_export(self, contents: Contents, tmp_path: Path) -> None:
+        """A copy that was killed right after its manifest left that list; nothing else is written then."""
+        content = publish(contents, write(tmp_path / "out", FILES))
+        contents.export(content.digest, "folder", "copy", contents.store)
+        before = {info.key: info.modified for info in contents.store.list("copy")}
+        manifest = contents.store.get("copy/.mlpipe-manifest.json")
+        contents.store.put("copy/.mlpipe-manifest.json.pending", manifest)
+        contents.export(content.digest, "folder", "copy", contents.store)
+        assert {info.key: info.modified for info in contents.store.list("copy")} == before
+
     def test_no_manifest_while_it_is_incomplete(self, contents: Contents, tmp_path: Path) -> None:
         """A copy that fails half-way has no manifest, and the next one removes what it left."""
         old = publish(contents, write(tmp_path / "old", {"a": b"1", "b": b"2"}))

@@ -271,6 +271,22 @@ def test_other_datastores_are_swept_only_when_named(workspace, store, clock):
     assert keys(lake) & {blob_key(lost.digest), blob_key(inside.digest)} == {blob_key(inside.digest)}
 
 
+def test_what_a_killed_copy_left_is_found_where_copies_go(workspace, tmp_path):
+    """In a datastore's own root only unfinished writes are looked at, whatever else lies there."""
+    shelf = LocalObjectStore(tmp_path / "shelf")
+    shelf.put("notes/plain.txt", b"a copy")
+    put_blob(shelf, b"of another workspace")
+    unfinished = tmp_path / "shelf" / TEMPORARY / "1-abc"
+    unfinished.parent.mkdir(exist_ok=True)
+    unfinished.touch()
+    before = keys(shelf)
+    plan = collect(workspace, grace=NOW, copies={"shelf (copies)": shelf})
+    assert [(one.kind, one.datastore) for one in plan.objects] == [("temporary", "shelf (copies)")]
+    sweep(workspace, plan, copies={"shelf (copies)": shelf})
+    assert not unfinished.exists()
+    assert keys(shelf) == before
+
+
 def fill_with_garbage(workspace, store):
     """A workspace with one result that is needed and every kind of garbage; the keys that are needed."""
     publish(workspace, "kept", put_tree(store, put_blob(store, b"kept")))
