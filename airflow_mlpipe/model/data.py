@@ -65,7 +65,7 @@ def check_relative(path: str, *, where: str) -> str:
     normal = posixpath.normpath(path) if path else "."
     if path.startswith("/") or normal == ".." or normal.startswith("../"):
         raise PathError(
-            "the path leaves its root", where=where, given=path, fix="give a path below the root, without .."
+            "the path leaves its root", where=where, given=path, fix="give a path below the root, without '..'"
         )
     return "" if normal == "." else normal
 

@@ -65,6 +65,7 @@ def test_an_input_that_is_modified_during_the_run_is_not_published(pipeline):
     assert "the input changed while the step ran; its result is not published" in failed["prepare"].log
     assert "input 'raw'" in failed["prepare"].log
     assert "fix: run the step again when nobody writes its input" in failed["prepare"].log
+    assert any(reason.startswith("INPUT_CHANGED_DURING_RUN") for reason in failed["prepare"].reasons)
     assert not records(pipeline)
     (pipeline.scripts / "prepare.py").write_text(prepare)
     assert pipeline.run().executed == ["prepare", "train"]
