@@ -12,13 +12,18 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.fingerprint.digest import digest_bytes
 from airflow_mlpipe.model.environment import Environment
 
 _INCLUDE = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:\s+|=)?(\S+)")
-_LOCAL = re.compile(r"(?:-e\s+|--editable[\s=]+)?(?:file://)?((?:\.{1,2}(?:/|\Z)|/)[^\s;\[#]*|\.(?=\[|\s|\Z))")
+_LOCAL = re.compile(
+    r"(?:-e\s+|--editable[\s=]+)?"
+    r"(?:[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\]\s*)?@\s*)?"  # the name in ``name @ file:///wheel``
+    r"(file://)?((?:\.{1,2}(?:/|\Z)|/)[^\s;\[#]*|\.(?=\[|\s|\Z))"
+)
 _IMAGE_DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})\Z")
 
 
@@ -124,7 +129,8 @@ def _local(line: str, path: str, top: str) -> Iterator[tuple[str, str]]:
     """A project or a wheel on this disk that a line names, by its content."""
     if not (match := _LOCAL.match(line)):
         return
-    target = os.path.normpath(os.path.join(os.path.dirname(path), match[1]))
+    named = unquote(match[2]) if match[1] else match[2]
+    target = os.path.normpath(os.path.join(os.path.dirname(path), named))
     if not os.path.exists(target):
         raise DefinitionError(
             "a requirement that is not there",

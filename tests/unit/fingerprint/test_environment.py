@@ -160,6 +160,17 @@ def test_local_project(requirements, tmp_path):
     assert requirements(r="-e ./lib[extra]\n") != first
 
 
+@pytest.mark.parametrize("line", ["./ab.whl", "file://{}/a%20b.whl", "tiny[x] @ file://{}/a%20b.whl#sha256=0"])
+def test_local_wheel(requirements, tmp_path, line):
+    """A wheel on disk counts by its content, whichever way a requirement names it."""
+    line = line.format(tmp_path)
+    wheel = tmp_path / ("ab.whl" if line.startswith(".") else "a b.whl")
+    wheel.write_text("1")
+    first = requirements(r=line)
+    wheel.write_text("2")
+    assert requirements(r=line) != first
+
+
 def test_place_of_requirements_does_not_count(tmp_path):
     """A moved project has the same environment."""
     found = []
