@@ -27,7 +27,7 @@ from typing import Any
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import DownstreamTasksSkipped, TaskDeferred
 
-from airflow_mlpipe import DataReference, Datastore, PipelineData, ScriptStep
+from airflow_mlpipe import DataReference, Datastore, Environment, PipelineData, ScriptStep
 from airflow_mlpipe.hooks.workspace import Stores
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.runtime.stores import Host
@@ -80,18 +80,18 @@ class Point:
 # ---- the step --------------------------------------------------------------------------------------------------------
 
 
-def prepare(folder: Path) -> OutputReference:
+def prepare(folder: Path, *, script: str = SCRIPT, upstream: str = UP) -> OutputReference:
     """Make a folder a deployment with the step's code and data, and that of this process; the upstream's output."""
     for name in ("code", "lake"):
-        (folder / name).mkdir(parents=True)
-    (folder / "code" / "main.py").write_text(SCRIPT)
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "code" / "main.py").write_text(script)
     (folder / "lake" / "raw.txt").write_text("raw")
     os.environ |= {
         "AIRFLOW__MLPIPE__WORKSPACE": (folder / "workspace").as_uri(),
         "AIRFLOW__MLPIPE__CACHE": str(folder / "cache"),
         "AIRFLOW__MLPIPE__SCRATCH": str(folder / "scratch"),
     }
-    return put_model(Stores().workspace, UP)
+    return put_model(Stores().workspace, upstream)
 
 
 def shelf_of(folder: Path) -> Datastore:
@@ -111,6 +111,7 @@ def step_in(folder: Path, upstream: OutputReference) -> ScriptStep:
             inputs={"raw": raw, "up": upstream.to_json()},
             outputs=[tree, note],
             arguments=[{"input": "raw"}, {"input": "up"}, tree, note],
+            environment=Environment(requirements=str(lock)) if (lock := folder / "requirements.txt").exists() else None,
             do_xcom_push=False,  # the return value alone needs more of Airflow than there is here
         )
 
@@ -312,6 +313,12 @@ def look(folder: Path, upstream: OutputReference, killed: bool, conf: Mapping[st
         left=objects_after_gc(folder),
         host=host_after_tidy(folder),
     )
+
+
+def worker(folder: Path) -> None:
+    """Run the first try of the step in a folder that was prepared; for a process that is killed meanwhile."""
+    script = (folder / "code" / "main.py").read_text()
+    run(folder, prepare(folder, script=script), RUN)
 
 
 if __name__ == "__main__":
