@@ -6,6 +6,7 @@ this process and its children; wall seconds say little on a busy machine.
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import shutil
@@ -100,7 +101,10 @@ def overhead(root: Path) -> None:
 
 def main() -> None:
     """Both, in a folder of their own."""
-    root = Path(tempfile.mkdtemp(dir=sys.argv[1] if len(sys.argv) > 1 else None))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", help="on the disk that is to be measured")
+    parser.add_argument("--quick", action="store_true", help="for python -m benchmarks: this one is quick as it is")
+    root = Path(tempfile.mkdtemp(dir=parser.parse_args().folder))
     try:
         for part in (stage, overhead):
             (root / part.__name__).mkdir()
