@@ -55,6 +55,10 @@ $(UV):
 	@mkdir -p .tools
 	@tools/get_chromium.sh && touch $@
 
+.tools/.browser: tools/get_chromium.sh
+	@mkdir -p .tools
+	@tools/get_chromium.sh && touch $@
+
 demo: .venv/.runtime ## Run the digits pipeline five times on an embedded Airflow, and leave Airflow running
 	$(BIN)/python -m tools.demo run
 
