@@ -54,8 +54,9 @@ class Producer:
 class Reason:
     """One difference that made a step execute (or the remark that came with its reuse).
 
-    :param code: NEW, CODE, PARAM, INPUT, ENV, COMMAND, OUTPUTS, VERSION, FORCED, EXPIRED, OUTPUT_GONE, UNCACHEABLE,
-        INPUT_CHANGED_DURING_RUN, NEVER; with a reuse: UPSTREAM_RERAN.
+    :param code: NEW, STEP, CODE, PARAM, INPUT, ENV, COMMAND, OUTPUTS, SECRET, VERSION, SALT, FORCED, EXPIRED,
+        OUTPUT_GONE, UNCACHEABLE, INPUT_CHANGED_DURING_RUN, NEVER; with a reuse: UPSTREAM_RERAN; in a plan:
+        UNKNOWN, ERROR.
     :param subject: the file, parameter, input, variable ... that differs.
     :param old: before, readable and short. :param new: now.
     """

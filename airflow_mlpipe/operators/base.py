@@ -69,7 +69,8 @@ class StepOperator(Lineage, BaseOperator):
     :param environment: what the code runs in. :param compute_target: where; ``"local"`` is the Airflow worker.
     :param resources: how much of a machine it needs.
     :param reuse: the policy; ``allow_reuse=False`` is short for ``Reuse(policy="never")``.
-    :param resource_inputs: data that are put into the source folder, under their port name, before the program starts.
+    :param resource_inputs: data that lie beside the code when the program starts: a file under its own name, a folder
+        of another step under its port's.
     :param secrets: by name, the :class:`Secret` whose value the program finds in the file ``MLPIPE_SECRET_<NAME>``.
     :param sorted_listings: whether a Python program sees directory listings in sorted order.
     :raises DefinitionError: for every mistake that can be seen in the DAG file.

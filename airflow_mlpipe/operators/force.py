@@ -2,7 +2,7 @@
 
 ``"all"`` executes every step; a list names steps (``"train"``, patterns like ``"*.train"``), and a name with a plus,
 ``"train+"``, means that step and everything that follows it.  The same from the UI's trigger form, the REST API, the
-command line and a schedule, because all of them set the conf.
+command line and another DAG, because all of them set the conf.  (A scheduled run has none.)
 """
 
 from __future__ import annotations
