@@ -100,7 +100,7 @@ class LocalIndex:
             raise InputError("there is no such file or folder", where=str(error.filename or path)) from error
         except OSError as error:
             if "loop" in str(error).lower():
-                raise PathError("the link forms a loop", where=str(path)) from error
+                raise PathError("the link forms a loop", where=str(path), fix="remove the link") from error
             raise InputError(f"cannot be read ({error.strerror})", where=str(error.filename or path)) from error
 
     def digest_of(self, path: Path) -> str:

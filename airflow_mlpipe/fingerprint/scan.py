@@ -104,7 +104,7 @@ def _resolve(link: str, root: str, chain: tuple[str, ...]) -> str:
     except FileNotFoundError:
         raise PathError("the link points nowhere", where=link, given=os.readlink(link)) from None
     except OSError:
-        raise PathError("the link forms a loop", where=link, given=os.readlink(link)) from None
+        raise PathError("the link forms a loop", where=link, given=os.readlink(link), fix="remove the link") from None
     if target != root and not target.startswith(root.rstrip("/") + "/"):
         raise PathError("the link leaves its folder", where=link, given=target, fix="copy the file, or move it inside")
     if target in chain:
