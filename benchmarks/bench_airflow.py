@@ -199,7 +199,8 @@ def bench_decide(home: Path, folder: Path, steps: int) -> None:
     spent, wall = cpu() - before, time.perf_counter() - wall
     assert {p.outcome for p in plan} == {"reuse"}, [p for p in plan if p.outcome != "reuse"][:3]
     print(
-        f"decide    {steps} unchanged steps: {spent:.2f} s CPU, {wall:.2f} s wall; {spent / steps * 1000:.2f} ms a step  "
+        f"decide    {steps} unchanged steps: {spent:.2f} s CPU, {wall:.2f} s wall; "
+        f"{spent / steps * 1000:.2f} ms a step  "
         f"(bounds: 5 ms a step, 500 steps in 1 s)"
     )
 
