@@ -11,8 +11,6 @@ it deferred.
 
 from __future__ import annotations
 
-import inspect
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,7 +47,7 @@ def reuse_unchanged(
     """Make a ``pre_execute`` hook that lets an operator end as a success when nothing changed.
 
     The fingerprint is made of the operator's class, its rendered template fields, the source of a ``python_callable``
-    (with what its file imports beside it), and what is given here.
+    (with what it names in its file, and what its file imports beside it), and what is given here.
 
     :param inputs: data that the operator reads; what it gets through XCom counts already, by its template fields.
     :param outputs: data that the operator writes; a hit needs them to be as they were recorded.
@@ -152,30 +150,13 @@ class _Journey:
         return {name: _content(getattr(self.task, name, None)) for name in names}
 
     def _code(self) -> dict[str, str]:
-        """Digests of the source of a ``python_callable`` and of what its file imports beside it."""
+        """Digests of the source of a ``python_callable``, and of what it uses of its file and its folder."""
         function = getattr(self.task, "python_callable", None)
         if function is None:
             return {}
-        from airflow_mlpipe.fingerprint.canonical import canonical
-        from airflow_mlpipe.fingerprint.code import code_identity, read_code
-        from airflow_mlpipe.fingerprint.digest import digest_bytes
-        from airflow_mlpipe.model.step import CodeSpec
+        from airflow_mlpipe.operators.callables import code_of_function
 
-        function = inspect.unwrap(function)
-        try:
-            source, file = inspect.getsource(function), inspect.getsourcefile(function)
-        except (OSError, TypeError) as error:
-            raise UncacheableError("python_callable", function, fix="define the function in a file") from error
-        digests = {f"{function.__qualname__}()": digest_bytes(source.encode())}
-        if file and os.path.isfile(file):
-            entry = os.path.basename(file)
-            snapshot = read_code(CodeSpec(root=os.path.dirname(file), entry=entry), cache_dir=self.stores.cache)
-            # The DAG file itself counts by the function's source: an edit elsewhere in it changes nothing here.
-            digests |= {path: digest for path, digest in code_identity(snapshot).items() if path != entry}
-        if function.__defaults__ or function.__kwdefaults__:
-            defaults = [list(function.__defaults__ or ()), dict(function.__kwdefaults__ or {})]
-            digests["defaults"] = digest_bytes(canonical(defaults, path="python_callable.defaults"))
-        return digests
+        return code_of_function(function, self.stores.cache)
 
     # ---- look up -------------------------------------------------------------------------------------------------
 
