@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VersionedData:
-    """Data that a step read or wrote: where, and the digest of what was there."""
+    """Data that a step read or wrote: where, as a URL with its path quoted, and the digest of what was there."""
 
     uri: str
     digest: str
@@ -56,13 +56,14 @@ class Lineage:
 
 
 def _dataset(data: VersionedData) -> Any:
-    """A dataset by OpenLineage's naming rules: the namespace is scheme and authority, the name is the path."""
+    """A dataset by OpenLineage's rules: the namespace is scheme and authority, the name the unquoted path."""
     from openlineage.client.event_v2 import Dataset
     from openlineage.client.facet_v2 import dataset_version_dataset
 
     parts = urlsplit(data.uri)
+    path = unquote(parts.path)
     return Dataset(
         namespace=f"{parts.scheme}://{parts.netloc}" if parts.netloc else parts.scheme,
-        name=parts.path if parts.scheme == "file" else parts.path.lstrip("/"),
+        name=path if parts.scheme == "file" else path.lstrip("/"),
         facets={"version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=data.digest)},
     )

@@ -93,7 +93,9 @@ def embedded_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runni
     """A whole Airflow, started once: scheduler, LocalExecutor, triggerer, api-server; see ``support.airflow``."""
     from support.airflow import start
 
-    running = start(tmp_path_factory.mktemp("airflow"))
+    # Short, so that the tests of waiting take seconds.
+    waiting = {"AIRFLOW__MLPIPE__LEASE_SECONDS": "20", "AIRFLOW__MLPIPE__WAIT_SECONDS": "5"}
+    running = start(tmp_path_factory.mktemp("airflow"), **waiting)
     try:
         yield running
     finally:

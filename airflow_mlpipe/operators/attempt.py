@@ -146,8 +146,8 @@ def read_data(step: Fingerprinted, stores: Stores) -> Iterator[VersionedData]:
     """What a step reads, for lineage."""
     for port in (*step.resolved.spec.inputs, *step.resolved.spec.resource_inputs):
         if port.data is not None:
-            root, path = stores.datastore(port.data.datastore).url, port.data.path.rstrip("/")
-            yield VersionedData(f"{root}/{path}" if path else root, step.inputs[port.name].digest)
+            store, path = stores.datastore(port.data.datastore), port.data.path.rstrip("/")
+            yield VersionedData(store.uri(path) if path else store.url, step.inputs[port.name].digest)
         for reference in port.references:
             yield VersionedData(reference.uri, reference.digest)
 
