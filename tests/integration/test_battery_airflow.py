@@ -111,6 +111,54 @@ def test_every_form_of_expand_runs_and_is_reused(run_dag):
     assert [second["planned", i].xcoms["return_value"] for i in (0, 1, 2)] == [1, 2, 3]
 
 
+GROUPS = """
+from airflow.sdk import task_group
+from airflow_mlpipe import PipelineData, ScriptStep
+
+with DAG("groups", schedule=None, params={"rates": [1, 2]}):
+
+    @task
+    def rates(params=None):
+        return params["rates"]
+
+    @task
+    def settings():
+        return {"depth": 3}
+
+    @task_group
+    def train(rate):
+        made = PipelineData("made", kind="file")
+        scored = PipelineData("scored", kind="file")
+        ScriptStep(task_id="fit", script_name="write.py", arguments=[made, "model", rate], outputs=[made])
+        ScriptStep(task_id="score", script_name="score.py", inputs=[made], arguments=[made, scored], outputs=[scored],
+                   parameters={"settings": settings()})
+        return scored
+
+    best = PipelineData("best", kind="file")
+    ScriptStep(task_id="choose", script_name="gather.py", inputs={"all": train.expand(rate=rates())}, arguments=[{"input": "all"}, best],
+               outputs=[best])
+"""
+
+
+def test_a_mapped_task_group(run_dag):
+    """Each instance of the group has its own edges and decisions; values of tasks are parameters with their types."""
+    files = PROGRAMS | {
+        "score.py": """\
+            import json, os, sys
+            given = json.load(open(os.environ["MLPIPE_PARAMS"]))["settings"]
+            print("I run: score")
+            open(sys.argv[2], "w").write(f"{open(sys.argv[1]).read()} {given['depth'] + 1}")
+            """
+    }
+    first = run_dag(GROUPS, files=files)
+    assert first.state == "success", str(first.states) + first.log[-3000:]
+    assert text_of(first["choose"], "best") == "model 1 4|model 2 4"
+    assert not run_dag().executed
+    changed = run_dag(conf={"rates": [1, 5]})
+    assert changed.executed == ["choose", "train.fit[1]", "train.score[1]"]
+    assert text_of(changed["choose"], "best") == "model 1 4|model 5 4"
+
+
 AROUND = """
 from pathlib import Path
 from airflow.providers.standard.operators.empty import EmptyOperator

@@ -72,6 +72,14 @@ def test_a_mapped_steps_output_fans_in(dag):
     assert gather.upstream_task_ids == {"split"}
 
 
+def test_the_outputs_of_a_mapped_step_by_name(dag):
+    """`mapped.outputs["x"]` gathers all instances, as its PipelineData does."""
+    mapped = partial("split", outputs=[PipelineData("part")]).expand(arguments=[["1"], ["2"]])
+    gather = ScriptStep(task_id="gather", script_name="step.py", inputs=[mapped.outputs["part"]])
+    assert gather.inputs[0]["name"] == "part"
+    assert gather.upstream_task_ids == {"split"}
+
+
 def test_shared_inputs_of_a_mapped_step_are_edges(dag):
     """What is given to `partial` is every instance's."""
     data = PipelineData("data")
