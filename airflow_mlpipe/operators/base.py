@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.sdk import BaseOperator, XComArg
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskDeferred
 
 from airflow_mlpipe.errors import InputChangedError, MLPipeError, Terminal
@@ -35,6 +35,7 @@ from airflow_mlpipe.operators.definition import (
 from airflow_mlpipe.operators.edges import edges_of
 from airflow_mlpipe.operators.links import OriginLink
 from airflow_mlpipe.operators.mapped import StepPartial
+from airflow_mlpipe.operators.output_arg import OutputArg
 from airflow_mlpipe.operators.ports import Inputs, check_outputs, plain_arguments
 from airflow_mlpipe.operators.program import Said
 from airflow_mlpipe.operators.xcoms import push_outputs, push_return_value, push_summary, return_value
@@ -183,9 +184,9 @@ class StepOperator(Lineage, BaseOperator):
         return bool(self.has_dag())  # type: ignore[no-untyped-call]
 
     @property
-    def outputs(self) -> Mapping[str, XComArg]:
+    def outputs(self) -> Mapping[str, OutputArg]:
         """The outputs by name, to be passed on as another step's input."""
-        return {o.name: XComArg(self, key=o.name) for o in self.output_data}
+        return {o.name: OutputArg(self, key=o.name) for o in self.output_data}
 
     def resolve_template_files(self) -> None:
         """Called by Airflow on every task once it has the whole DAG: the moment to miss an input's producer."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import PipelineData
+from airflow_mlpipe.operators.output_arg import OutputArg
 from airflow_mlpipe.operators.ports import Port, declare_outputs
 
 if TYPE_CHECKING:
@@ -73,8 +74,6 @@ class DataEdges:
                 self.waiting.append(waiter)
 
     def _connect(self, waiter: _Waiting) -> None:
-        from airflow.sdk import XComArg
-
         data, producer = self.producers[id(waiter.data)]
         consumer = waiter.consumer
         # Only a step that others follow already can come before its own producer; the look is linear in the DAG.
@@ -85,7 +84,7 @@ class DataEdges:
                 where=f"step {consumer.task_id!r}",
                 fix="break the circle: let one of the two steps read other data",
             )
-        source: Any = XComArg(producer, key=data.name)  # type: ignore[call-overload]
+        source: Any = OutputArg(producer, key=data.name)  # type: ignore[arg-type]
         if waiter.index is None:
             waiter.port["from"] = source
         else:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from airflow.sdk import XComArg
 from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
 
 from airflow_mlpipe.operators.definition import (
@@ -21,6 +20,7 @@ from airflow_mlpipe.operators.definition import (
     effective_reuse,
 )
 from airflow_mlpipe.operators.edges import edges_of
+from airflow_mlpipe.operators.output_arg import OutputArg
 from airflow_mlpipe.operators.ports import Inputs, check_outputs, is_xcom, plain_arguments
 from airflow_mlpipe.operators.program import Said
 
@@ -61,7 +61,7 @@ class StepPartial(OperatorPartial):
         edges.consume(step, inputs.pending + resources.pending)
         # Airflow calls this on every task when it has the whole DAG; see StepOperator.resolve_template_files.
         object.__setattr__(step, "resolve_template_files", edges.check)
-        object.__setattr__(step, "outputs", {o.name: XComArg(step, key=o.name) for o in outputs})
+        object.__setattr__(step, "outputs", {o.name: OutputArg(step, key=o.name) for o in outputs})
         return step
 
     def _fill_from_default_args(self, mapped: Mapping[str, Any]) -> None:

@@ -135,7 +135,8 @@ with DAG("groups", schedule=None, params={"rates": [1, 2]}):
         return scored
 
     best = PipelineData("best", kind="file")
-    ScriptStep(task_id="choose", script_name="gather.py", inputs={"all": train.expand(rate=rates())}, arguments=[{"input": "all"}, best],
+    ScriptStep(task_id="choose", script_name="gather.py", inputs={"all": train.expand(rate=rates())},
+               arguments=[{"input": "all"}, best],
                outputs=[best])
 """
 
@@ -424,3 +425,43 @@ def test_a_program_that_is_killed_leaves_nothing(run_dag: object, tmp_path: Path
     assert run["step"].state == "failed"
     assert f"killed by SIGTERM (signal {int(signal.SIGTERM)})" in run["step"].log
     assert not list((run_dag.workspace / "records").rglob("*.json"))
+
+
+BRANCH = """
+from airflow_mlpipe import PipelineData, ScriptStep
+
+with DAG("branch", schedule=None, params={"way": "left"}):
+    left, right, both = (PipelineData(n, kind="file") for n in ("left", "right", "both"))
+
+    @task.branch
+    def choose(params=None):
+        return params["way"]
+
+    sides = [ScriptStep(task_id=o.name, script_name="write.py", outputs=[o], arguments=[o, o.name])
+             for o in (left, right)]
+    choose() >> sides
+    ScriptStep(task_id="join", script_name="seen.py", inputs=[left, right], outputs=[both], arguments=[both],
+               trigger_rule="none_failed_min_one_success")
+    ScriptStep(task_id="gather", script_name="gather.py", inputs={"all": [left, right]},
+               arguments=[{"input": "all"}, "/dev/null"], trigger_rule="none_failed_min_one_success")
+"""
+
+
+def test_a_step_after_a_branch(run_dag):
+    """An input from a skipped step is not there, for the program and for the fingerprint."""
+    files = PROGRAMS | {
+        "seen.py": """\
+            import os, sys
+            print("I run: join")
+            names = sorted(n for n in os.environ if n.startswith("MLPIPE_INPUT_"))
+            open(sys.argv[1], "w").write(" ".join(names))
+            """
+    }
+    first = run_dag(BRANCH, files=files)
+    assert first.states["join"] == "success", str(first.states) + first.log[-3000:]
+    assert first["right"].state == "skipped"
+    assert text_of(first["join"], "both") == "MLPIPE_INPUT_LEFT"
+    second = run_dag(conf={"way": "right"})
+    assert second.executed == ["gather", "join", "right"]
+    assert text_of(second["join"], "both") == "MLPIPE_INPUT_RIGHT"
+    assert run_dag().reused == ["gather", "join", "left"]

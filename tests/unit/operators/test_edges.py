@@ -229,3 +229,27 @@ def test_the_outputs_of_a_step_by_name(dag):
     assert list(producer.outputs) == ["a", "b"]
     with pytest.raises(KeyError):
         producer.outputs["c"]
+
+
+class _NothingPushed:
+    """A task instance whose upstream left no XCom."""
+
+    dag_id = "pipeline"
+
+    def xcom_pull(self, *, default, **_):
+        return default
+
+
+def test_an_output_that_was_not_pushed_is_absent_only_where_that_can_be(dag):
+    """A rule that lets a step run after a skipped one makes it absent; under `all_success` its loss is an error."""
+    from airflow.sdk.exceptions import XComNotFound
+
+    data = PipelineData("prepared")
+    producer = step("prepare", outputs=[data])
+    lenient = step("lenient", inputs=[data], trigger_rule="none_failed")
+    strict = step("strict", inputs=[data])
+    context = {"ti": _NothingPushed()}
+    found = producer.outputs["prepared"].resolve(context | {"task": lenient})
+    assert found == {"mlpipe": "absent/1", "name": "prepared"}
+    with pytest.raises(XComNotFound):
+        strict.inputs[0]["from"].resolve(context | {"task": strict})
