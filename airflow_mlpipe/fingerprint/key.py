@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -27,9 +27,6 @@ _DOMAIN = b"mlpipe.key/1\0"
 _VERSION = 1
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}|\{%|\{#", re.DOTALL)
 _PARAM = re.compile(r"""\s*params(?:\.(\w+)|\[\s*(['"])(\w+)\2\s*\])\s*\Z""")
-
-IsSecret = Callable[[str], bool]
-"""Whether a text holds a secret (Airflow's masker knows); then the key holds its template, never its value."""
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: the fingerprint is kept once computed
@@ -112,7 +109,6 @@ def build_key(
     environment: Mapping[str, Any],
     salt: str = "",
     templated_params: Mapping[str, Any] | None = None,
-    is_secret: IsSecret | None = None,
 ) -> KeyDocument:
     """The key of a step of this package.
 
@@ -120,17 +116,16 @@ def build_key(
     :param environment: from :func:`.environment.environment_identity`.
     :param templated_params: run parameters that the step's templates refer to, typed: a template renders 0.1 and "0.1"
         to the same text, here they differ.
-    :param is_secret: values of environment variables that may not be in the document.  (What may not be hashed of
-        arguments and parameters is a :class:`~airflow_mlpipe.model.step.Template` in ``spec`` already.)
+
+    Secrets are out of all these values already: what may not be written down of an argument or a parameter is a
+    :class:`~airflow_mlpipe.model.step.Template`.
+
     :raises UncacheableError: for a value without a canonical form; its path leads to it.
     """
-    masked = is_secret or (lambda _: False)
     arguments = [_argument(a, f"command[{i}]") for i, a in enumerate(spec.command)]
     code = {}
     if spec.code is not None and snapshot is not None:
         code = {"entry": spec.code.entry, "mode": spec.code.mode, "files": dict(code_identity(snapshot))}
-    variables = environment.get("variables")
-    mask_variables = {"variables": _mask(variables, "variables", masked)} if variables else {}
     return KeyDocument(
         step=spec.kind,
         code=code,
@@ -138,7 +133,7 @@ def build_key(
         params=_params(spec.parameters, templated_params or {}),
         inputs=dict(sorted(inputs.items())),
         outputs={port.name: _output(port) for port in spec.outputs},
-        environment={**environment, **mask_variables, "sorted_listings": spec.sorted_listings},
+        environment={**environment, "sorted_listings": spec.sorted_listings},
         secrets=tuple(sorted(f"{name}={secret.reference}" for name, secret in spec.secrets.items())),
         version=spec.reuse.version,
         salt=salt,
@@ -157,7 +152,6 @@ def operator_key(
     environment: Mapping[str, Any] | None = None,
     version: str | None = None,
     salt: str = "",
-    is_secret: IsSecret | None = None,
 ) -> KeyDocument:
     """The key of an operator that is not ours.
 
@@ -165,10 +159,8 @@ def operator_key(
     :param code: digests by name: of a function's source, of files. :param outputs: plain options by port.
     :raises UncacheableError: for a value without a canonical form; its path leads to it.
     """
-    masked = is_secret or (lambda _: False)
     command = tuple(
-        {"field": name, "value": _mask(plain(value, path=f"fields.{name}"), f"fields.{name}", masked)}
-        for name, value in sorted(fields.items())
+        {"field": name, "value": plain(value, path=f"fields.{name}")} for name, value in sorted(fields.items())
     )
     return KeyDocument(
         step=kind,
@@ -214,17 +206,6 @@ def _params(own: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
 
 def _param(value: Any, path: str) -> Any:
     return {"$type": "template", "value": value.text} if isinstance(value, Template) else plain(value, path=path)
-
-
-def _mask(value: Any, path: str, masked: IsSecret) -> Any:
-    """A plain value with the texts that hold secrets replaced; where they stand is all that counts of them."""
-    if isinstance(value, str):
-        return {"$type": "masked", "value": path} if masked(value) else value
-    if isinstance(value, Mapping):
-        return {name: _mask(member, f"{path}.{name}", masked) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_mask(member, f"{path}[{i}]", masked) for i, member in enumerate(value)]
-    return value
 
 
 def _output(port: OutputPort) -> dict[str, Any]:

@@ -125,20 +125,19 @@ class _Journey:
 
     def _key(self) -> tuple[KeyDocument | None, Reason | None]:
         from airflow_mlpipe.fingerprint.key import operator_key
-        from airflow_mlpipe.operators.masking import is_masked, typed_params
+        from airflow_mlpipe.operators.masking import typed_params
 
-        reuse = self.hook.reuse
+        reuse, salt = self.hook.reuse, self.stores.workspace.salt
         try:
             key = operator_key(
                 f"operator:{type(self.task).__module__}.{type(self.task).__qualname__}",
                 fields=self._fields(),
                 code=self._code(),
                 inputs=self.identities,
-                params=typed_params(self.context["params"], set(self.hook.params) - set(reuse.ignore)),
+                params=typed_params(self.context["params"], set(self.hook.params) - set(reuse.ignore), salt),
                 outputs={d.name: {"datastore": d.datastore.name, "path": d.path} for d in self.hook.outputs},
                 version=reuse.version,
                 salt=self.stores.settings.salt,
-                is_secret=is_masked,
             )
             _ = key.fingerprint
         except UncacheableError as error:
@@ -147,7 +146,20 @@ class _Journey:
 
     def _fields(self) -> dict[str, Any]:
         names = [n for n in self.task.template_fields if n not in self.hook.ignore_fields]
-        return {name: _content(getattr(self.task, name, None)) for name in names}
+        written = self.context["dag"].get_task(self.who.task_id)
+        return {name: self._field(name, getattr(written, name, None)) for name in names}
+
+    def _field(self, name: str, written: Any) -> Any:
+        """A rendered field as the key sees it; a text into which a parameter with a secret's name went, by a digest."""
+        from airflow_mlpipe.operators.masking import has_secret_name, salted, without_secrets
+        from airflow_mlpipe.operators.templates import reads
+
+        value, salt = _content(getattr(self.task, name, None)), self.stores.workspace.salt
+        if isinstance(written, str) and isinstance(value, str):
+            names = reads(written).params
+            if any(has_secret_name(n) for n in (self.context["params"] if names is None else names)):
+                return salted(value, salt)
+        return without_secrets(value, salt, name)
 
     def _code(self) -> dict[str, str]:
         """Digests of the source of a ``python_callable``, and of what it uses of its file and its folder."""

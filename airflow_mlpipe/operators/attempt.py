@@ -21,7 +21,7 @@ from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.operators.decide import Decision, Question, decide
 from airflow_mlpipe.operators.force import forced_by
-from airflow_mlpipe.operators.masking import is_masked
+from airflow_mlpipe.operators.masking import without_secrets
 from airflow_mlpipe.operators.spec import Resolved, producer_of
 from airflow_mlpipe.runtime.identify import identify_input
 from airflow_mlpipe.runtime.job import Job, JobResult
@@ -64,7 +64,6 @@ def fingerprint(resolved: Resolved, stores: Stores) -> Fingerprinted:
             environment=environment,
             salt=stores.settings.salt,
             templated_params=resolved.run_params,
-            is_secret=is_masked,
         )
         _ = key.fingerprint
     except UncacheableError as error:
@@ -75,14 +74,16 @@ def fingerprint(resolved: Resolved, stores: Stores) -> Fingerprinted:
 
 
 def identify_environment(resolved: Resolved, snapshot: CodeSnapshot | None, stores: Stores) -> Mapping[str, Any]:
-    """The environment's part of the key."""
-    return environment_identity(
+    """The environment's part of the key, without secrets."""
+    found = environment_identity(
         resolved.spec.environment,
         root="",
         imports=snapshot.imports if snapshot else frozenset(),
         worker_variables=os.environ,
         cache_dir=stores.settings.cache,
     )
+    variables = without_secrets(found.get("variables", {}), stores.workspace.salt)
+    return {**found, "variables": variables} if variables else found
 
 
 def ask(step: Fingerprinted, context: Context, stores: Stores) -> Decision:

@@ -207,7 +207,7 @@ class StepOperator(Lineage, BaseOperator):
         self._stores = Stores()
         self._who = producer_of(context)
         try:
-            self._step = fingerprint(resolve(self, context), self._stores)
+            self._step = fingerprint(resolve(self, context, self._stores.workspace.salt), self._stores)
             decision = ask(self._step, context, self._stores)
         except MLPipeError as error:
             self._fail(error)

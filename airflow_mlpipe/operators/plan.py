@@ -121,7 +121,8 @@ class _Plan:
         from airflow_mlpipe.operators.spec import resolve
 
         context = self._context(task, who)
-        return fingerprint(resolve(self._rendered(task, context), context), self.stores)
+        resolved = resolve(self._rendered(task, context), context, self.stores.workspace.salt)
+        return fingerprint(resolved, self.stores)
 
     def _waits_for(self, task: StepOperator) -> tuple[str, ...]:
         from airflow.sdk import XComArg

@@ -19,11 +19,11 @@ from airflow_mlpipe.model.step import (
     OutputPath,
     OutputPort,
     StepSpec,
-    Template,
     Text,
 )
 from airflow_mlpipe.operators.definition import source_root
-from airflow_mlpipe.operators.masking import MASK, is_masked, typed_params, without_secrets
+from airflow_mlpipe.operators.hashed import Hashing
+from airflow_mlpipe.operators.masking import Salt
 from airflow_mlpipe.operators.ports import data_from_plain
 from airflow_mlpipe.operators.templates import reads, reads_all
 
@@ -60,9 +60,10 @@ def producer_of(context: Context) -> Producer:
     )
 
 
-def resolve(step: StepOperator, context: Context) -> Resolved:
+def resolve(step: StepOperator, context: Context, salt: Salt) -> Resolved:
     """Make the spec of a rendered step.
 
+    :param salt: gives the workspace's key for digests of texts that may be secrets.
     :raises DefinitionError: for what only shows after rendering (a port that no input fills).
     """
     who = producer_of(context)
@@ -71,9 +72,8 @@ def resolve(step: StepOperator, context: Context) -> Resolved:
     ports = tuple(_input(p, where) for p in _port_list(step.inputs, where))
     command = tuple(_argument(v, t, where) for v, t in _pairs(step.arguments, step.raw_arguments))
     ports += _references_in(step.arguments, ports)
-    ignored = frozenset(step.reuse.ignore)
+    hashing = Hashing(ignored=frozenset(step.reuse.ignore), run=run, salt=salt)
     templates = [*_texts(step.raw_arguments), *_texts((step.raw_parameters or {}).values())]
-    names = reads_all(templates).params
     parameters = {n: _typed(v, t, run) for n, v, t in _parameter_pairs(step)}
     spec = StepSpec(
         label=str(who),
@@ -94,11 +94,11 @@ def resolve(step: StepOperator, context: Context) -> Resolved:
     _check_ports(spec, {p.name for p in ports}, where)
     return Resolved(
         spec=spec,
-        hashed=tuple(_hashed(a, ignored, run) for a in command),
+        hashed=tuple(hashing.argument(a) for a in command),
         hashed_parameters={
-            n: _hashed_value(t, parameters[n], ignored, run) for n, _, t in _parameter_pairs(step) if n not in ignored
+            n: hashing.value(t, parameters[n], n) for n, _, t in _parameter_pairs(step) if n not in hashing.ignored
         },
-        run_params=typed_params(run, (run.keys() if names is None else names) - ignored),
+        run_params=hashing.params(reads_all(templates).params),
     )
 
 
@@ -204,32 +204,6 @@ def _typed(value: Any, template: Any, run: Mapping[str, Any]) -> Any:
         ):
             return run.get(name, value)
     return value
-
-
-def _hashed(argument: Argument, ignored: frozenset[str], run: Mapping[str, Any]) -> Argument:
-    if not isinstance(argument, Text):
-        return argument
-    value = _hashed_value(argument.template, argument.value, ignored, run)
-    # A secret that somebody wrote into the DAG file is in the template as well.
-    return Text(value.text if isinstance(value, Template) else argument.template, value)
-
-
-def _hashed_value(template: Any, value: Any, ignored: frozenset[str], run: Mapping[str, Any]) -> Any:
-    """What of a rendered value the key holds.
-
-    The value - unless it holds a secret (then the template stands for it: the reference, never the value), or an
-    ignored parameter (then the template does; what else it reads counts through the typed run parameters).
-    """
-    if not isinstance(template, str):
-        return without_secrets(value)
-    read = reads(template)
-    hidden = any(is_masked("text", name) for name in read.variables)
-    if read.secret or hidden or (isinstance(value, str) and is_masked(value)):
-        return Template(MASK if is_masked(template) else template)
-    names = frozenset(run) if read.params is None else read.params
-    if names & ignored and not read.others:
-        return Template(template)
-    return without_secrets(value)
 
 
 def _texts(values: Any) -> list[str]:

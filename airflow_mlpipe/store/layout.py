@@ -28,6 +28,7 @@ from urllib.parse import quote
 from airflow_mlpipe.errors import PathError
 
 FORMAT = "mlpipe.json"
+SALT = "salt"
 RECORDS = "records"
 KEYS = "keys"
 LEASES = "leases"

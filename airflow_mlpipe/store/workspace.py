@@ -6,6 +6,7 @@ this version knows, and marks a new one.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from airflow_mlpipe.errors import ConfigurationError, CorruptedError, ObjectNotF
 from airflow_mlpipe.model.documents import parse, tag, to_bytes
 from airflow_mlpipe.store.base import ObjectStore
 from airflow_mlpipe.store.keys import Keys
-from airflow_mlpipe.store.layout import FORMAT
+from airflow_mlpipe.store.layout import FORMAT, SALT
 from airflow_mlpipe.store.leases import Leases
 from airflow_mlpipe.store.pins import Pins
 from airflow_mlpipe.store.records import Records
@@ -98,6 +99,15 @@ class Workspace:
         """Results to keep."""
         self.check_format()
         return self._pins
+
+    def salt(self) -> bytes:
+        """A random key of this workspace, made when first asked for, for digests of texts that may be secrets."""
+        self.check_format()
+        try:
+            return self.store.get(SALT)
+        except ObjectNotFoundError:
+            made = secrets.token_bytes(32)
+            return made if self.store.create(SALT, made) else self.store.get(SALT)
 
     def check_format(self) -> None:
         """Refuse a workspace of a newer version; mark a new one.  Only the first call looks.
