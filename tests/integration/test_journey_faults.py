@@ -17,6 +17,7 @@ from support import killed
 
 from airflow_mlpipe.errors import StoreError
 from airflow_mlpipe.runtime.environments import COMPLETE, find_uv
+from airflow_mlpipe.store.base import TEMPORARY
 from tools.airflow_embedded import wait_for
 
 ROOT = Path(killed.__file__).parents[2]
@@ -28,18 +29,33 @@ def environment(home: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path, "AIRFLOW_HOME": str(home)}
 
 
-@pytest.fixture(scope="module", params=killed.SCENARIOS)
-def points(request, airflow_home, tmp_path_factory):
+@pytest.fixture(scope="module")
+def played(airflow_home, tmp_path_factory):
+    """The folder of each scenario; they are played side by side."""
+    folders = {scenario: tmp_path_factory.mktemp("killed") for scenario in killed.SCENARIOS}
+    players = {
+        scenario: subprocess.Popen(
+            [sys.executable, "-m", "support.killed", scenario, str(folder)],
+            env=environment(airflow_home),
+            stdout=subprocess.DEVNULL,
+            stderr=(folder / "stderr").open("wb"),
+        )
+        for scenario, folder in folders.items()
+    }
+    try:
+        for scenario, player in players.items():
+            assert player.wait() == 0, (folders[scenario] / "stderr").read_text()[-5000:]
+    finally:
+        for player in players.values():
+            player.kill()
+            player.wait()
+    return folders
+
+
+@pytest.fixture(params=killed.SCENARIOS)
+def points(request, played):
     """A scenario, and what each kill in it left; the last one is none."""
-    folder = tmp_path_factory.mktemp("killed")
-    done = subprocess.run(
-        [sys.executable, "-m", "support.killed", request.param, str(folder)],
-        env=environment(airflow_home),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-5000:]
-    lines = (folder / killed.POINTS).read_text().splitlines()
+    lines = (played[request.param] / killed.POINTS).read_text().splitlines()
     return request.param, [killed.Point(**json.loads(line)) for line in lines]
 
 
@@ -53,7 +69,7 @@ class TestKilledWorker:
     def test_there_are_enough_points(self, points):
         """Dozens where a step is reused, hundreds where it executes; the last one is not killed."""
         scenario, found = points
-        assert len(found) > {"first": 150, "refresh": 75, "reuse": 25}[scenario]
+        assert len(found) > {"first": 150, "refresh": 40, "reuse": 25}[scenario]
         assert [p.killed for p in found] == [True] * (len(found) - 1) + [False]
 
     def test_it_leaves_the_old_result_or_the_new(self, points):
@@ -226,8 +242,9 @@ def test_a_disk_that_is_full_while_a_result_is_published(folder, tiny_disk):
     assert killed.copy_in(folder) is None
     assert killed.host_after_tidy(folder) == []
     fill(folder / "workspace" / "somebody else's")
-    left = [name for name in killed.objects_after_gc(folder) if not name.startswith("workspace/keys/")]
-    assert left == ["workspace/mlpipe.json", "workspace/somebody else's"]
+    left = {name.split("/")[1] for name in killed.objects_after_gc(folder)}
+    assert "somebody else's" in left
+    assert not left & {"blobs", "trees", "records", "leases", "attempts", TEMPORARY}
     tiny_disk()
     upstream = killed.prepare(folder)
     again = killed.run(folder, upstream, killed.RUN, try_number=2)

@@ -237,7 +237,7 @@ def result_without_copy(folder: Path, upstream: OutputReference) -> None:
 Before = Callable[[Path, OutputReference], None]
 SCENARIOS: dict[str, tuple[Before, dict[str, Any], int]] = {
     "first": (nothing, {}, 1),
-    "refresh": (old_result, {"refresh": "all"}, 2),  # most of its changes are those of the first
+    "refresh": (old_result, {"refresh": "all"}, 4),  # most of its changes are those of the first
     "reuse": (result_without_copy, {}, 1),
 }
 """What was there before, the conf of the run that is killed, and each how many changes it is killed."""
