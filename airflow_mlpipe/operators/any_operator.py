@@ -134,6 +134,7 @@ class _Journey:
                 fields=self._fields(),
                 code=self._code(),
                 inputs=self.identities,
+                environment=self._environment(),
                 params=typed_params(self.context["params"], set(self.hook.params) - set(reuse.ignore), salt),
                 outputs={d.name: {"datastore": d.datastore.name, "path": d.path} for d in self.hook.outputs},
                 version=reuse.version,
@@ -143,6 +144,16 @@ class _Journey:
         except UncacheableError as error:
             return None, Reason(code="UNCACHEABLE", subject=error.path, new=error.type_name)
         return key, None
+
+    def _environment(self) -> dict[str, Any]:
+        """Python and platform of the worker, for an operator that runs a function in it."""
+        if getattr(self.task, "python_callable", None) is None:
+            return {}
+        from airflow_mlpipe.fingerprint.environment import environment_identity
+        from airflow_mlpipe.model.environment import Environment
+
+        found = environment_identity(Environment(), root="", imports=frozenset(), worker_variables={})
+        return {name: found[name] for name in ("python", "platform")}
 
     def _fields(self) -> dict[str, Any]:
         names = [n for n in self.task.template_fields if n not in self.hook.ignore_fields]

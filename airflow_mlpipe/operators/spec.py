@@ -73,7 +73,8 @@ def resolve(step: StepOperator, context: Context, salt: Salt) -> Resolved:
     command = tuple(_argument(v, t, where) for v, t in _pairs(step.arguments, step.raw_arguments))
     ports += _references_in(step.arguments, ports)
     hashing = Hashing(ignored=frozenset(step.reuse.ignore), run=run, salt=salt)
-    templates = [*_texts(step.raw_arguments), *_texts((step.raw_parameters or {}).values())]
+    own = [t for t in _texts((step.raw_parameters or {}).values()) if _sole_param(t) is None]  # those count as they are
+    templates = [*_texts(step.raw_arguments), *own]
     parameters = {n: _typed(v, t, run) for n, v, t in _parameter_pairs(step)}
     spec = StepSpec(
         label=str(who),
@@ -193,17 +194,19 @@ def _parameter_pairs(step: StepOperator) -> list[tuple[str, Any, Any]]:
 
 def _typed(value: Any, template: Any, run: Mapping[str, Any]) -> Any:
     """``"{{ params.lr }}"`` alone keeps the parameter's own type instead of its text."""
+    name = _sole_param(template)
+    return value if name is None else run.get(name, value)
+
+
+def _sole_param(template: Any) -> str | None:
+    """The run parameter of a template that is nothing but it."""
     text = template.strip() if isinstance(template, str) else ""
     names = reads(text).params
-    if names and len(names) == 1 and not reads(text).others:
-        (name,) = names
-        if text.replace(" ", "") in (
-            f"{{{{params.{name}}}}}",
-            f"{{{{params['{name}']}}}}",
-            f'{{{{params["{name}"]}}}}',
-        ):
-            return run.get(name, value)
-    return value
+    if not names or len(names) != 1 or reads(text).others:
+        return None
+    (name,) = names
+    spellings = (f"{{{{params.{name}}}}}", f"{{{{params['{name}']}}}}", f'{{{{params["{name}"]}}}}')
+    return name if text.replace(" ", "") in spellings else None
 
 
 def _texts(values: Any) -> list[str]:

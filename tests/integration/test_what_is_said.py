@@ -38,3 +38,15 @@ def test_after_a_result_that_was_not_recorded_the_reasons_still_compare(run_dag)
         run_dag(ODD.replace("@HOOK@", hook).replace("@VALUE@", "{1, 2}"))
         changed = run_dag(ODD.replace("@HOOK@", "").replace("@VALUE@", f"[{value}]"))
         assert changed["gives"].reasons == ["CODE gives() changed"]
+
+
+def test_a_parameter_that_is_a_run_parameter_is_said_once(run_dag):
+    """A step's own parameter that takes a run parameter as it is gives one reason, with the typed values."""
+    source = """
+        from airflow_mlpipe import Output, PipelineData, ScriptStep
+        with DAG("once", schedule=None, params={"depth": 3}):
+            ScriptStep(task_id="step", source_directory="src", script_name="once.py", outputs=[PipelineData("out")],
+                       arguments=[Output("out")], parameters={"depth": "{{ params.depth }}"})
+    """
+    assert run_dag(source, files={"src/once.py": "print('once')\n"}).executed == ["step"]
+    assert run_dag(source, conf={"depth": 4})["step"].reasons == ["PARAM depth 3 -> 4"]
