@@ -209,7 +209,7 @@ def _unneeded_contents(
 ) -> list[GarbageObject]:
     """Trees and blobs of one datastore that no remembered output consists of."""
     before = store.now() - grace
-    needed = reachable.contents(store, remembered.outputs.get(name, frozenset()))
+    needed = reachable.contents(store, remembered.elsewhere if name else remembered.outputs)
     found: list[GarbageObject] = []
     kinds: tuple[tuple[Kind, str], ...] = (("tree", "trees"), ("blob", "blobs"))
     for kind, folder in kinds:

@@ -11,6 +11,7 @@ from airflow_mlpipe.errors import CorruptedError, ObjectNotFoundError
 from airflow_mlpipe.fingerprint.digest import blob_key, tree_key
 from airflow_mlpipe.fingerprint.tree import Tree, digest_of_tree
 from airflow_mlpipe.model.records import ReuseRecord, StepRun
+from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.store import leases, records, runs
 from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
 from airflow_mlpipe.store.layout import (
@@ -37,14 +38,17 @@ class Remembered:
     """What a workspace remembers; a fingerprint is said as the part of a key, ``mlp1-<hex>``.
 
     :param results: with a record. :param leased: being executed. :param explained: whose key document is needed.
-    :param outputs: digests of outputs by datastore.
+    :param outputs: digests of outputs in the workspace. :param elsewhere: of those in any other datastore, together:
+        one place can have several names (a connection's, a URL's), and what is needed under one may not go under
+        another.
     :param forgotten: documents that do not count any more, and why. :param kept: how many count, by kind.
     """
 
     results: frozenset[str]
     leased: frozenset[str]
     explained: frozenset[str]
-    outputs: Mapping[str, frozenset[str]]
+    outputs: frozenset[str]
+    elsewhere: frozenset[str]
     forgotten: tuple[Forgotten, ...]
     kept: Mapping[str, int]
 
@@ -89,6 +93,7 @@ def remember(store: ObjectStore, *, now: float, grace: float, unused_for: float 
             else:
                 kept_runs.append(run)
     leased, over = _leases(store, now=now, grace=grace)
+    outputs = [output for memory in (*kept_records, *kept_runs) for output in memory.outputs]
     results = frozenset(_stems(record.fingerprint for record in kept_records))
     return Remembered(
         results=results,
@@ -96,7 +101,8 @@ def remember(store: ObjectStore, *, now: float, grace: float, unused_for: float 
         explained=results
         | leased
         | frozenset(_stems(mark for run in kept_runs for mark in (run.fingerprint, run.previous))),
-        outputs=_outputs([*kept_records, *kept_runs]),
+        outputs=_digests(output for output in outputs if not output.datastore),
+        elsewhere=_digests(output for output in outputs if output.datastore),
         forgotten=(*forgotten, *over),
         kept={"record": len(kept_records), "run": len(kept_runs), "lease": len(leased)},
     )
@@ -172,12 +178,8 @@ def _leases(store: ObjectStore, *, now: float, grace: float) -> tuple[frozenset[
     return frozenset(alive), over
 
 
-def _outputs(memories: Iterable[ReuseRecord | StepRun]) -> Mapping[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for memory in memories:
-        for output in memory.outputs:
-            found.setdefault(output.datastore, set()).add(output.digest)
-    return {datastore: frozenset(digests) for datastore, digests in found.items()}
+def _digests(outputs: Iterable[OutputReference]) -> frozenset[str]:
+    return frozenset(output.digest for output in outputs)
 
 
 def _stems(fingerprints: Iterable[str | None]) -> Iterator[str]:

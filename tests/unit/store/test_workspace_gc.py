@@ -259,6 +259,15 @@ def test_nothing_is_planned_for_a_newer_version(store, key):
         collect(Workspace(store, Contents(store)))
 
 
+def test_a_datastore_with_two_names_loses_nothing(workspace, clock):
+    """Outputs recorded under a datastore's URL are needed when gc is given the connection's name, and the reverse."""
+    lake = MemoryObjectStore(clock=clock)
+    for datastore, text in (("lake=s3://lake/raw", b"by url"), ("lake", b"by name")):
+        publish(workspace, text.decode(), put_blob(lake, text), datastore=datastore)
+    for name in ("lake", "lake=s3://lake/raw", "sea"):
+        assert collect(workspace, grace=NOW, datastores={name: lake}).objects == ()
+
+
 def test_other_datastores_are_swept_only_when_named(workspace, store, clock):
     """Outputs in another datastore are followed there, and its garbage is found when the caller names it."""
     lake = MemoryObjectStore(clock=clock, url="memory://lake")
