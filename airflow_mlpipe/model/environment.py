@@ -32,6 +32,14 @@ class Environment:
     pass_variables: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        requirements: object = self.requirements
+        if requirements is not None and not isinstance(requirements, str):
+            raise DefinitionError(
+                "requirements is the path of a file",
+                where="Environment(requirements)",
+                given=requirements,
+                fix="write the packages into a requirements.txt beside the DAG file and give its name",
+            )
         if self.image is not None and (self.requirements is not None or self.python is not None):
             raise DefinitionError(
                 "an image brings its own Python",

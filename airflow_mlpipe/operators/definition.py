@@ -17,7 +17,9 @@ from airflow_mlpipe.model.environment import Environment, Secret
 from airflow_mlpipe.model.names import check_port
 from airflow_mlpipe.model.resources import Resources
 from airflow_mlpipe.model.reuse import Reuse
+from airflow_mlpipe.operators.ports import is_xcom
 
+COMPUTES = ("local",)
 CODE_MODES = ("closure", "directory", "version")
 # `resources` is what an author writes; in a step it is `step_resources`, as Airflow has an attribute of that name.
 _TYPES = (("environment", Environment), ("resources", Resources), ("step_resources", Resources), ("reuse", Reuse))
@@ -52,15 +54,25 @@ def check_types(given: Mapping[str, Any], *, where: str) -> None:
                 valid="Secret(connection=...) or Secret(variable=...)",
             )
     parameters = given.get("parameters")
+    if parameters is not None and not isinstance(parameters, Mapping) and not is_xcom(parameters):
+        raise DefinitionError("parameters is a dict of name to value", where=where, given=parameters)
     if isinstance(parameters, Mapping):
         for name in parameters:
             check_port(name, where=f"{where}: parameters")
 
 
 def check_compute(given: Mapping[str, Any], *, where: str) -> None:
-    """The compute can do what the environment asks for.  :raises DefinitionError: for an image on the local one."""
+    """The compute exists and can do what the environment asks for.
+
+    :raises DefinitionError: for a name that is none, and for an image on the local one.
+    """
+    target = given.get("compute_target", "local")
+    if isinstance(target, str) and target not in COMPUTES:
+        raise DefinitionError(
+            "there is no such compute", where=f"{where}: compute_target", given=target, valid=COMPUTES
+        )
     image = getattr(given.get("environment"), "image", None)
-    if image is not None and given.get("compute_target", "local") == "local":
+    if image is not None and target == "local":
         from airflow_mlpipe.compute.local import refuse_image
 
         refuse_image(image, where=where)

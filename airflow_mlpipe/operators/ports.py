@@ -22,6 +22,7 @@ from airflow_mlpipe.model.step import InputPath, OutputPath
 
 Port = dict[str, Any]
 _OUTPUTS = "mlpipe_output_names"
+_DATA_OBJECTS = "DataReference, PipelineData, step.outputs['name'], or a list of the latter two"
 _DATA_FIELDS = ("path", "version", "identity")
 
 
@@ -135,7 +136,7 @@ class Inputs:
             "not a data object",
             where=f"{self.where}: inputs[{port['name']!r}]",
             given=value,
-            valid="DataReference, PipelineData, step.outputs['name'], or a list of the latter two",
+            valid=_DATA_OBJECTS,
         )
 
     def _name_of(self, value: Any) -> str:
@@ -146,6 +147,8 @@ class Inputs:
         key = getattr(value, "key", None)
         if is_xcom(value) and isinstance(key, str) and key != "return_value":
             return key
+        if not is_xcom(value) and not isinstance(value, (list, tuple)):
+            raise DefinitionError("not a data object", where=f"{self.where}: inputs", given=value, valid=_DATA_OBJECTS)
         raise DefinitionError(
             "this input needs a name",
             where=f"{self.where}: inputs",

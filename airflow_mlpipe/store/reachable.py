@@ -93,7 +93,7 @@ def remember(store: ObjectStore, *, now: float, grace: float, unused_for: float 
             else:
                 kept_runs.append(run)
     leased, over = _leases(store, now=now, grace=grace)
-    outputs = [output for memory in (*kept_records, *kept_runs) for output in memory.outputs]
+    outputs = [*(o for record in kept_records for o in record.outputs), *(o for run in kept_runs for o in run.outputs)]
     results = frozenset(_stems(record.fingerprint for record in kept_records))
     return Remembered(
         results=results,

@@ -258,13 +258,6 @@ def test_a_secret_that_is_not_there(bad):
     assert "fix: add the connection or variable" in message
 
 
-def test_an_unknown_compute_target(bad):
-    """With those that there are."""
-    message = bad.message("compute_target='gpuu'")
-    assert "there is no such compute" in message
-    assert "given: 'gpuu'. valid: 'local'" in message
-
-
 def test_a_source_folder_that_is_too_large(bad, monkeypatch):
     """The largest files are named, before anything is copied."""
     from airflow_mlpipe.fingerprint import code

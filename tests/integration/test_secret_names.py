@@ -10,7 +10,8 @@ PIPELINE = """
 
     with DAG("pipeline", schedule=None, params={"password": "correct horse", "tokenizer": "bert"}):
         ScriptStep(task_id="script", source_directory="src", script_name="main.py", outputs=[PipelineData("out")],
-                   arguments=[Output("out"), "{{ params.password }}"], parameters={"api_token": "{{ params.password }}"},
+                   arguments=[Output("out"), "{{ params.password }}"],
+                   parameters={"api_token": "{{ params.password }}"},
                    environment=Environment(variables={"HF_TOKEN": "staple-battery"}))
         ScriptStep(task_id="plain", source_directory="src", script_name="main.py", outputs=[PipelineData("out")],
                    arguments=[Output("out"), "{{ params.tokenizer }}"])

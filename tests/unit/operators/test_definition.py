@@ -68,6 +68,9 @@ def test_an_image_on_the_local_compute_is_refused(dag):
         ({"resources": {"cpu": 1}}, "resources must be of type Resources"),
         ({"reuse": "never"}, "reuse must be of type Reuse"),
         ({"compute_target": ["gpu"]}, "compute_target is the name of a compute"),
+        ({"compute_target": "gpuu"}, "compute_target: there is no such compute. given: 'gpuu'. valid: 'local'"),
+        ({"parameters": ["x"]}, "parameters is a dict of name to value"),
+        ({"inputs": ["/data/x.csv"]}, "not a data object. given: '/data/x.csv'"),
         ({"code": "everything"}, "unknown code mode"),
         ({"code": "version"}, "code='version' needs a version"),
         ({"include": "*.json"}, "include is a list of patterns"),
@@ -102,6 +105,7 @@ def test_a_wrong_option_is_refused_with_the_step(dag, more, expected):
         lambda: Gpu(0),
         lambda: Environment(image="x", requirements="y"),
         lambda: Environment(variables={"N": 1}),
+        lambda: Environment(requirements=["pandas"]),
         lambda: Environment(variables={"MLPIPE_X": "1"}),
         lambda: Environment(pass_variables=("AIRFLOW_HOME",)),
         lambda: Environment(pass_variables="HOME"),
@@ -158,3 +162,9 @@ def test_an_unknown_argument_is_airflows_error(dag):
 def test_a_definition_error_is_a_value_error():
     """Code that catches ValueError around a DAG file catches these."""
     assert issubclass(DefinitionError, ValueError)
+
+
+def test_a_name_of_azure_ml_says_ours():
+    """Who imports by habit reads what to import instead."""
+    with pytest.raises(ImportError, match="no PythonScriptStep; use ScriptStep"):
+        from airflow_mlpipe import PythonScriptStep  # noqa: F401
