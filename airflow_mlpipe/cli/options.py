@@ -154,7 +154,7 @@ COMMANDS = (
         options=(
             WHAT,
             MAP_INDEX,
-            _option("--why", metavar="TEXT", type=str, default="", help="a note for whoever finds the pin"),
+            _option("--why", metavar="TEXT", type=str, help="a note for whoever finds the pin; an earlier one is kept"),
             OUTPUT,
         ),
     ),

@@ -38,7 +38,7 @@ def plan(args: Namespace) -> None:
     if args.output == "json":
         write_json("plan", {"dag_id": dag.dag_id, "conf": conf, "steps": [_document(step) for step in steps]})
         return
-    print_table(("STEP", "OUTCOME", "WHY", "SAVES"), [_cells(step) for step in steps], right=frozenset({"SAVES"}))
+    print_table(("STEP", "OUTCOME", "WHY", "SAVES"), [cells(step) for step in steps], right=frozenset({"SAVES"}))
     print_lines("", summary(steps))
 
 
@@ -66,9 +66,13 @@ def summary(steps: Iterable[PlannedStep]) -> str:
     return ", ".join(parts) or "the DAG has no tasks"
 
 
-def _cells(step: PlannedStep) -> tuple[str, ...]:
+def cells(step: PlannedStep) -> tuple[str, ...]:
+    """A row of the table: step, outcome, why, what it saves."""
     why = "; ".join(str(reason) for reason in step.reasons)
-    if step.outcome == "depends":
+    if step.outcome == "unknown":
+        # Not the reason's code: it is the outcome's word.
+        why = "; ".join(reason.new or "" for reason in step.reasons)
+    elif step.outcome == "depends":
         why = f"on the new output of {', '.join(step.waits_for)}"
     return step.task_id, _WORDS[step.outcome], why, duration(step.saved or None)
 

@@ -119,7 +119,9 @@ def step_table(snapshot: Snapshot) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for step in snapshot.steps:
         outcome = step.outcome
-        name = step.name if not step.label else f"{step.name} {step.label}"
+        # Without a template of the author's, Airflow's label is the index, which the name has.
+        labelled = step.label and step.label != str(step.map_index)
+        name = f"{step.name} {step.label}" if labelled else step.name
         # Text, not str: what comes from a deployment is shown as it is, and is no markup.
         table.add_row(
             Text(printable(name)),

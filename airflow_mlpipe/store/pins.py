@@ -32,8 +32,14 @@ class Pins:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def pin(self, fingerprint: str, by: str, why: str = "") -> Pin:
-        """Keep a result until it is unpinned.  Pinning it again replaces who and why."""
+    def pin(self, fingerprint: str, by: str, why: str | None = None) -> Pin:
+        """Keep a result until it is unpinned.  Pinning it again replaces who, and why if that is given.
+
+        :param why: ``None`` keeps what an earlier pin says.
+        :raises WorkspaceVersionError: when a newer version pinned it.
+        """
+        if why is None:
+            why = earlier.why if (earlier := self.get(fingerprint)) is not None else ""
         pin = Pin(fingerprint=fingerprint, by=by, why=why)
         document = tag("pin", _VERSION) | {"fingerprint": fingerprint, "by": by, "why": why}
         self._store.put(pin_key(fingerprint), to_bytes(document))

@@ -161,6 +161,13 @@ def test_pin_and_unpin_a_result(results: Workspace, mlpipe: Mlpipe) -> None:
     assert mlpipe("unpin", _digits("a")).out == f"was not pinned: {fingerprint('a')}\n"
 
 
+def test_pinning_again_without_a_reason_keeps_the_earlier_one(results: Workspace, mlpipe: Mlpipe) -> None:
+    """Only a reason that is given replaces it."""
+    for given, kept in ((["--why", "paper"], "paper"), ([], "paper"), (["--why", "product"], "product")):
+        assert mlpipe("pin", _digits("a"), *given, "-o", "json").document["why"] == kept
+        assert results.pins.get(fingerprint("a")).why == kept
+
+
 def test_only_a_recorded_result_can_be_pinned(results: Workspace, mlpipe: Mlpipe) -> None:
     """A pin on nothing would promise what it cannot keep."""
     results.runs.put(run("never recorded", "r1"))

@@ -87,6 +87,16 @@ def test_the_table_shows_a_row_for_each_step() -> None:
     assert ["train", "success", "executed", "PARAM", "lr", "0.1", "->", "0.3", "2.1", "s"] in rows
 
 
+@pytest.mark.parametrize(("label", "shown"), [(None, "train[0]"), ("0", "train[0]"), ("lr=0.3", "train[0] lr=0.3")])
+def test_a_mapped_step_is_shown_with_its_label_and_the_index_once(label: str | None, shown: str) -> None:
+    """Airflow's label of an instance without a template is its index."""
+    snapshot = Snapshot(run=_run("success"), steps=(_step("train", "success", map_index=0, label=label),))
+    stream = io.StringIO()
+    Console(file=stream, width=120).print(step_table(snapshot))
+    (row,) = [line for line in stream.getvalue().splitlines() if "train" in line]
+    assert row.partition("success")[0].strip() == shown
+
+
 def test_what_a_deployment_sends_is_no_markup_and_steers_no_terminal() -> None:
     """A reason with brackets is shown as it is, and one with an escape sequence without it."""
     reasons = ("INPUT [bold]x[/bold]", "\x1b[2Jgone")
