@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.cli.command import command, write_json
@@ -12,7 +12,7 @@ from airflow_mlpipe.cli.select import find_run
 from airflow_mlpipe.cli.tables import moment, print_lines, print_table
 from airflow_mlpipe.cli.workspace import open_workspace
 from airflow_mlpipe.experiment.text import duration
-from airflow_mlpipe.model.records import Reason, StepRun
+from airflow_mlpipe.model.records import Producer, Reason, StepRun
 
 if TYPE_CHECKING:
     from airflow_mlpipe.store.workspace import Workspace
@@ -23,10 +23,12 @@ class Explanation:
     """Why a step did what it did.
 
     :param differences: between the key of the run before and this one's; ``None`` when one of them is not kept.
+    :param abandoned: it never said how it ended, and nobody executes it any more: it was ended from outside.
     """
 
     run: StepRun
     differences: tuple[Reason, ...] | None
+    abandoned: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The members of ``--output json``."""
@@ -34,6 +36,7 @@ class Explanation:
         return {
             "step": run.step.to_json(),
             "decision": run.decision,
+            "abandoned": self.abandoned,
             "reasons": [r.to_json() for r in run.reasons],
             "differences": None if self.differences is None else [d.to_json() for d in self.differences],
             "fingerprint": run.fingerprint,
@@ -64,7 +67,27 @@ def explain_run(
     :raises NotRememberedError: when the workspace does not know it.
     """
     run = find_run(workspace, dag_id, task_id, run_id, map_index)
-    return Explanation(run=run, differences=_differences(workspace, run))
+    abandoned = is_abandoned(workspace, run)
+    if abandoned:
+        # It may have ended between the two looks: it says how before it lets its lease go.
+        step = run.step
+        run = workspace.runs.get(step.dag_id, step.run_id, step.task_id, step.map_index) or run
+        abandoned = run.decision == "running"
+    return Explanation(run=run, differences=_differences(workspace, run), abandoned=abandoned)
+
+
+def is_abandoned(workspace: Workspace, run: StepRun) -> bool:
+    """Whether a step run that has not ended has nobody who executes it; ``False`` where that cannot be known.
+
+    It cannot without a lease: of an uncacheable step, of one that is never reused, in a store that has none.
+    """
+    if run.decision != "running" or run.fingerprint is None or not workspace.store.creates_exclusively:
+        return False
+    if any(reason.code == "NEVER" for reason in run.reasons):
+        return False
+    busy = workspace.leases.peek(run.fingerprint)
+    # Compared without the try: a retry of the same task instance keeps the step run up to date itself.
+    return busy is None or replace(busy.owner, try_number=0) != replace(run.step, try_number=0)
 
 
 def _differences(workspace: Workspace, run: StepRun) -> tuple[Reason, ...] | None:
@@ -84,7 +107,11 @@ def _differences(workspace: Workspace, run: StepRun) -> tuple[Reason, ...] | Non
 
 def _print(explanation: Explanation) -> None:
     run = explanation.run
-    print_lines(f"{run.step} (try {run.step.try_number}), {moment(run.started)}", headline(run))
+    print_lines(
+        f"{run.step} (try {run.step.try_number}), {moment(run.started)}", headline(run, abandoned=explanation.abandoned)
+    )
+    if explanation.abandoned or run.decision == "failed":
+        print_lines(f"What happened is in {where_the_log_is(run.step)}")
     if run.reasons:
         _print_reasons("Reasons" if run.decision != "reused" else "Remarks", run.reasons)
     print_lines("", f"fingerprint   {run.fingerprint or 'none: the step is uncacheable'}")
@@ -98,11 +125,21 @@ def _print(explanation: Explanation) -> None:
         _print_reasons("Differences", explanation.differences)
 
 
-def headline(run: StepRun) -> str:
+def where_the_log_is(step: Producer) -> str:
+    """The task log of a task instance, as Airflow's UI leads to it."""
+    instance = f"task {step.task_id}" if step.map_index < 0 else f"task {step.task_id}, map index {step.map_index}"
+    return f"the task's log: DAG {step.dag_id}, run {step.run_id}, {instance}, try {step.try_number}"
+
+
+def headline(run: StepRun, *, abandoned: bool = False) -> str:
     """What a step did, in one line."""
     took = duration(run.seconds)
     if run.decision == "reused":
         return f"REUSED the result of {run.origin or 'an unknown run'}, saved {duration(run.saved)}"
+    if abandoned:
+        return (
+            "ENDED FROM OUTSIDE: it never said how it ended, and its worker is gone (killed, out of memory, restarted)"
+        )
     if run.decision == "running":
         return "EXECUTING: it has not ended"
     return f"EXECUTED in {took}" if run.decision == "executed" else f"FAILED after {took}"

@@ -11,6 +11,7 @@ from support.answers import fingerprint, producer, run
 from airflow_mlpipe.fingerprint.key import KeyDocument
 from airflow_mlpipe.fingerprint.reasons import explain
 from airflow_mlpipe.model.records import Reason, StepRun
+from airflow_mlpipe.store.heartbeat import Lease
 from airflow_mlpipe.store.workspace import Workspace
 
 Mlpipe = Callable[..., object]
@@ -22,10 +23,9 @@ def _executed(key: KeyDocument, run_id: str, previous: KeyDocument | None, **mor
     return StepRun(
         step=producer(run_id),
         fingerprint=key.fingerprint,
-        decision="executed",
         reasons=explain(previous, key),
         previous=previous.fingerprint if previous else None,
-        **{"started": 100.0, "seconds": 2.0} | more,
+        **{"decision": "executed", "started": 100.0, "seconds": 2.0} | more,
     )
 
 
@@ -97,6 +97,7 @@ def test_json_has_the_reasons_and_the_differences(history: Workspace, mlpipe: Ml
         "mlpipe": "why/1",
         "step": producer("r2").to_json(),
         "decision": "executed",
+        "abandoned": False,
         "reasons": [change],
         "differences": [change],
         "fingerprint": NEW.fingerprint,
@@ -132,6 +133,51 @@ def test_an_uncacheable_step_says_why(history: Workspace, mlpipe: Mlpipe) -> Non
     shown = mlpipe("why", "digits", "train", "r3")
     assert "none: the step is uncacheable" in shown.out
     assert ["UNCACHEABLE", "params.model", "sklearn.SVC"] in shown.rows
+
+
+def _running(workspace: Workspace, **more: object) -> StepRun:
+    step_run = replace(_executed(NEW, "r3", OLD, decision="running", seconds=None), **more)
+    workspace.runs.put(step_run)
+    return step_run
+
+
+def test_a_step_that_runs_has_not_ended(history: Workspace, mlpipe: Mlpipe) -> None:
+    """Its lease is held by itself."""
+    held = history.leases.acquire(NEW.fingerprint, _running(history).step)
+    assert isinstance(held, Lease)
+    assert "EXECUTING: it has not ended" in mlpipe("why", "digits", "train", "r3").out
+
+
+@pytest.mark.parametrize("taken_over_by", [None, "r4"])
+def test_a_step_whose_worker_is_gone_was_ended_from_outside(
+    history: Workspace, mlpipe: Mlpipe, taken_over_by: str | None
+) -> None:
+    """Nobody holds its lease, or another run does; where to look is said."""
+    _running(history)
+    if taken_over_by:
+        history.leases.acquire(NEW.fingerprint, producer(taken_over_by))
+    shown = mlpipe("why", "digits", "train", "r3")
+    assert "ENDED FROM OUTSIDE" in shown.out
+    assert "has not ended" not in shown.out
+    assert "the task's log: DAG digits, run r3, task train, try 1" in shown.out
+    assert mlpipe("why", "digits", "train", "r3", "-o", "json").document["abandoned"] is True
+
+
+@pytest.mark.parametrize("unknown", [{"fingerprint": None}, {"reasons": (Reason(code="NEVER"),)}])
+def test_a_running_step_without_a_lease_is_not_called_gone(
+    history: Workspace, mlpipe: Mlpipe, unknown: dict[str, object]
+) -> None:
+    """An uncacheable step and one that is never reused take no lease, so nothing is known."""
+    _running(history, **unknown)
+    assert "EXECUTING: it has not ended" in mlpipe("why", "digits", "train", "r3").out
+
+
+def test_a_failed_step_points_to_its_log(history: Workspace, mlpipe: Mlpipe) -> None:
+    """The workspace keeps why it executed, not why it failed."""
+    history.runs.put(replace(_executed(NEW, "r3", OLD, decision="failed"), step=producer("r3", map_index=2)))
+    shown = mlpipe("why", "digits", "train", "r3", "--map-index", "2")
+    assert "FAILED after 2.0 s" in shown.out
+    assert "the task's log: DAG digits, run r3, task train, map index 2, try 1" in shown.out
 
 
 def test_an_unknown_step_is_an_error(history: Workspace, mlpipe: Mlpipe) -> None:
