@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow_mlpipe.cli.command import CommandLineError, command, confirm, say, write_json
-from airflow_mlpipe.cli.select import NotRememberedError, find_by_digits, get_record, produced_by, starting_with
+from airflow_mlpipe.cli.select import UnknownNameError, find_by_digits, get_record, produced_by, starting_with
 from airflow_mlpipe.cli.tables import print_lines
 from airflow_mlpipe.cli.workspace import open_workspace
 from airflow_mlpipe.experiment.text import short
@@ -45,7 +45,7 @@ def find_records(workspace: Workspace, what: Sequence[str]) -> list[ReuseRecord]
     """The records that ``FINGERPRINT`` or ``DAG [TASK]`` means.
 
     :raises CommandLineError: for another number of words, or a word that means both a fingerprint and a DAG.
-    :raises NotRememberedError: when there are none.
+    :raises UnknownNameError: when there are none.
     """
     if len(what) > 2:
         raise CommandLineError(
@@ -64,6 +64,6 @@ def find_records(workspace: Workspace, what: Sequence[str]) -> list[ReuseRecord]
         return of_dag
     if by_digits:
         return [get_record(workspace, find_by_digits(workspace, what[0]))]
-    raise NotRememberedError(
+    raise UnknownNameError(
         "no result has this fingerprint or was produced so", where=workspace.url, given=" ".join(what)
     )

@@ -22,14 +22,19 @@ _SHOWN = 10  # matches that an error lists
 
 
 class NotRememberedError(MLPipeError):
-    """The workspace has no such result or run."""
+    """The workspace has no such result."""
+
+
+class UnknownNameError(NotRememberedError, CommandLineError):
+    """A name on the command line is that of nothing that the workspace knows."""
 
 
 def find_fingerprint(workspace: Workspace, what: Sequence[str], map_index: int = -1) -> str:
     """The fingerprint that ``FINGERPRINT`` or ``DAG TASK [RUN]`` means.
 
     :raises CommandLineError: for another number of words, or the start of several fingerprints.
-    :raises NotRememberedError: when there is none. :raises WorkspaceVersionError: when a newer version wrote it.
+    :raises UnknownNameError: when it means none. :raises NotRememberedError: when the step has none.
+    :raises WorkspaceVersionError: when a newer version wrote it.
     """
     if len(what) == 1:
         return find_by_digits(workspace, what[0])
@@ -46,7 +51,7 @@ def find_fingerprint(workspace: Workspace, what: Sequence[str], map_index: int =
 def find_by_digits(workspace: Workspace, text: str) -> str:
     """The one fingerprint, of a result or a pin, that starts so.
 
-    :raises CommandLineError: when several do. :raises NotRememberedError: when none does.
+    :raises CommandLineError: when several do. :raises UnknownNameError: when none does.
     """
     found = starting_with(workspace, text)
     if len(found) > 1:
@@ -55,8 +60,12 @@ def find_by_digits(workspace: Workspace, text: str) -> str:
             f"{len(found)} fingerprints start so", where="command line", given=text, valid=shown, fix="give more digits"
         )
     if not found:
-        raise NotRememberedError(
-            "no result has this fingerprint", where=workspace.url, given=text, fix="see airflow mlpipe ls"
+        raise UnknownNameError(
+            "no result has this fingerprint",
+            where=workspace.url,
+            given=text,
+            valid="a fingerprint or its first digits, or DAG TASK [RUN]",
+            fix="see airflow mlpipe ls",
         )
     return found[0]
 
@@ -81,7 +90,7 @@ def starting_with(workspace: Workspace, text: str) -> list[str]:
 def find_run(workspace: Workspace, dag_id: str, task_id: str, run_id: str | None, map_index: int = -1) -> StepRun:
     """What a task instance did; without ``run_id`` the latest of the task.
 
-    :raises NotRememberedError: when the workspace knows of none; names what it knows.
+    :raises UnknownNameError: when the workspace knows of none; names what it knows.
     """
     if run_id is not None:
         found = workspace.runs.get(dag_id, run_id, task_id, map_index)
@@ -89,13 +98,36 @@ def find_run(workspace: Workspace, dag_id: str, task_id: str, run_id: str | None
         found = _latest(workspace, dag_id, task_id, map_index)
     if found is not None:
         return found
+    raise _unknown_run(workspace, dag_id, task_id, run_id, map_index)
+
+
+def _unknown_run(
+    workspace: Workspace, dag_id: str, task_id: str, run_id: str | None, map_index: int
+) -> UnknownNameError:
+    """What is wrong with the name of a step run: the first of DAG, run, task and index that nothing is known of."""
     name = task_id if map_index < 0 else f"{task_id}[{map_index}]"
-    raise NotRememberedError(
-        "no run of this step is remembered" if run_id is None else "this run of the step is not remembered",
-        where=workspace.url,
-        given="/".join(part for part in (dag_id, run_id, name) if part),
-        valid=_known(workspace, dag_id, run_id) or f"no step of DAG {dag_id!r}",
-    )
+    given = "/".join(part for part in (dag_id, run_id, name) if part)
+    known = _known(workspace, dag_id, run_id)
+    valid: Iterable[str] | str | None = [n if i < 0 else f"{n} --map-index {i}" for n, i in known][: 2 * _SHOWN]
+    fix = None
+    if not known and run_id is not None and (ids := _run_ids(workspace, dag_id)):
+        what, valid = "this run is not remembered", ids
+    elif not known:
+        what, valid, fix = "no run of this DAG is remembered", None, "check the DAG's id; see airflow mlpipe ls"
+    elif map_index < 0 and (indexes := [i for n, i in known if n == task_id and i >= 0]):
+        what, valid = "the step is mapped, and has a result for each index", f"--map-index {_numbers(indexes)}"
+    elif run_id is not None:
+        what = "this run of the step is not remembered"
+    else:
+        what = "no run of this step is remembered"
+    return UnknownNameError(what, where=workspace.url, given=given, valid=valid, fix=fix)
+
+
+def _numbers(indexes: Sequence[int]) -> str:
+    """``0, 1, 3``, or ``0 to 99`` of many."""
+    if len(indexes) > _SHOWN:
+        return f"{indexes[0]} to {indexes[-1]}"
+    return ", ".join(map(str, indexes))
 
 
 def _latest(workspace: Workspace, dag_id: str, task_id: str, map_index: int) -> StepRun | None:
@@ -108,13 +140,22 @@ def _latest(workspace: Workspace, dag_id: str, task_id: str, map_index: int) -> 
     return workspace.runs.last(dag_id, task_id, map_index)
 
 
-def _known(workspace: Workspace, dag_id: str, run_id: str | None) -> list[str]:
+def _known(workspace: Workspace, dag_id: str, run_id: str | None) -> list[tuple[str, int]]:
+    """Task and map index of every step that is remembered of a DAG, or of one run of it."""
     names = set()
     for info in workspace.store.list(runs_prefix(dag_id, run_id, None)):
         task, index = info.key.split("/")[-2:]
-        index = index.removesuffix(".json")
-        names.add(unquote(task) if index == "-1" else f"{unquote(task)} --map-index {index}")
-    return sorted(names)[: 2 * _SHOWN]
+        names.add((unquote(task), int(index.removesuffix(".json"))))
+    return sorted(names)
+
+
+def _run_ids(workspace: Workspace, dag_id: str) -> list[str]:
+    """The latest runs of a DAG, the newest first."""
+    newest: dict[str, float] = {}
+    for info in workspace.store.list(runs_prefix(dag_id, None, None)):
+        run_id = unquote(info.key.split("/")[-3])
+        newest[run_id] = max(info.modified, newest.get(run_id, info.modified))
+    return sorted(newest, key=lambda r: newest[r], reverse=True)[:_SHOWN]
 
 
 def get_record(workspace: Workspace, fingerprint: str) -> ReuseRecord:

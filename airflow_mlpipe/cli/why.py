@@ -64,7 +64,7 @@ def explain_run(
     """Find a step run and compare its key with the one before.
 
     :param run_id: the step's latest run when not given.
-    :raises NotRememberedError: when the workspace does not know it.
+    :raises UnknownNameError: when the workspace does not know it.
     """
     run = find_run(workspace, dag_id, task_id, run_id, map_index)
     abandoned = is_abandoned(workspace, run)

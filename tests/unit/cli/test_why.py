@@ -183,5 +183,29 @@ def test_a_failed_step_points_to_its_log(history: Workspace, mlpipe: Mlpipe) -> 
 def test_an_unknown_step_is_an_error(history: Workspace, mlpipe: Mlpipe) -> None:
     """It names the steps that are known."""
     shown = mlpipe("why", "digits", "trian")
-    assert shown.code == 1
+    assert shown.code == 2
     assert "'train'" in shown.err
+
+
+def test_an_unknown_run_is_answered_with_the_known_ones(history: Workspace, mlpipe: Mlpipe) -> None:
+    """Those of the DAG."""
+    shown = mlpipe("why", "digits", "train", "r9")
+    assert shown.code == 2
+    assert "this run is not remembered. given: 'digits/r9/train'" in shown.err
+    assert "'r1'" in shown.err
+    assert "'r2'" in shown.err
+
+
+@pytest.mark.parametrize(("count", "said"), [(3, "--map-index 0, 1, 2."), (12, "--map-index 0 to 11.")])
+@pytest.mark.parametrize("run_id", [[], ["r3"]])
+def test_a_mapped_step_without_an_index_is_answered_with_the_indexes(
+    history: Workspace, mlpipe: Mlpipe, count: int, said: str, run_id: list[str]
+) -> None:
+    """It is remembered, so the message does not say that it is not."""
+    for index in range(count):
+        history.runs.put(replace(run("x", "r3"), step=producer("r3", task_id="fit", map_index=index)))
+    shown = mlpipe("why", "digits", "fit", *run_id)
+    assert shown.code == 2
+    assert "the step is mapped" in shown.err
+    assert said in shown.err
+    assert "remembered" not in shown.err

@@ -117,17 +117,22 @@ def test_an_ambiguous_start_lists_what_it_may_mean(results: Workspace, mlpipe: M
 @pytest.mark.parametrize(
     ("what", "code", "message"),
     [
-        (["0" * 64], 1, "no result has this fingerprint"),
-        (["not hex"], 1, "no result has this fingerprint"),
-        (["digits", "trian"], 1, "no run of this step is remembered"),
-        (["digits", "train", "r9"], 1, "this run of the step is not remembered"),
+        (["0" * 64], 2, "no result has this fingerprint"),
+        (["digits"], 2, "DAG TASK [RUN]"),
+        (["digits", "trian"], 2, "no run of this step is remembered"),
+        (["digits", "train", "r9"], 2, "this run is not remembered"),
+        (["digits", "trian", "r1"], 2, "this run of the step is not remembered"),
+        (["digist", "train", "r1"], 2, "no run of this DAG is remembered"),
+        (["digits", "lost", "r1"], 1, "no result is recorded for this fingerprint"),
         (["a", "b", "c", "d"], 2, "too many words"),
     ],
 )
 def test_what_is_not_there_is_an_error_without_a_traceback(
     results: Workspace, mlpipe: Mlpipe, what: list[str], code: int, message: str
 ) -> None:
-    """The message is on stderr and stdout stays empty."""
+    """The message is on stderr and stdout stays empty; a name that is wrong is another exit code than a loss."""
+    results.runs.put(run("a", "r1"))
+    results.runs.put(replace(run("lost", "r1"), step=producer("r1", task_id="lost")))
     shown = mlpipe("show", *what)
     assert (shown.code, shown.out) == (code, "")
     assert message in shown.err
@@ -218,7 +223,7 @@ def test_forget_leaves_pinned_results(results: Workspace, mlpipe: Mlpipe) -> Non
 def test_forgetting_what_is_not_there_is_an_error(results: Workspace, mlpipe: Mlpipe, what: list[str]) -> None:
     """A misspelt name is said, not passed over."""
     shown = mlpipe("forget", *what, "--yes")
-    assert shown.code == 1
+    assert shown.code == 2
     assert "no result" in shown.err
 
 
