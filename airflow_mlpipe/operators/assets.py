@@ -42,6 +42,8 @@ def alias_of(asset: Asset) -> AssetAlias:
 
 def asset_outlets(outlets: Any, outputs: Sequence[PipelineData]) -> list[Any]:
     """The author's outlets and an alias for each output with an asset."""
+    if outlets is None and all(data.asset is None for data in outputs):
+        return []
     given = list(outlets) if isinstance(outlets, (list, tuple)) else [outlets] if outlets is not None else []
     aliases = [alias_of(asset) for data in outputs if (asset := asset_of(data)) is not None]
     return given + [a for a in aliases if not any(isinstance(g, AssetAlias) and g.name == a.name for g in given)]

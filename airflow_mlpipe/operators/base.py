@@ -36,7 +36,7 @@ from airflow_mlpipe.operators.edges import edges_of
 from airflow_mlpipe.operators.links import OriginLink
 from airflow_mlpipe.operators.mapped import StepPartial
 from airflow_mlpipe.operators.output_arg import OutputArg
-from airflow_mlpipe.operators.ports import Inputs, check_outputs, plain_arguments
+from airflow_mlpipe.operators.ports import Inputs, Port, check_outputs, plain_arguments
 from airflow_mlpipe.operators.program import Said
 from airflow_mlpipe.operators.xcoms import push_outputs, push_return_value, push_summary, return_value
 
@@ -89,6 +89,10 @@ class StepOperator(Lineage, BaseOperator):
     kind = "step"
 
     output_data: tuple[PipelineData, ...]
+    arguments: Any
+    parameters: Any
+    inputs: list[Port]
+    resource_inputs: list[Port]
     raw_arguments: Any
     raw_parameters: Any
     source_directory: str | None
@@ -129,18 +133,22 @@ class StepOperator(Lineage, BaseOperator):
         where = f"step {kwargs.get('task_id')!r}"
         said = Said(arguments, command, script_name, source_directory, code)
         program = self.complete(said, where=where)
-        self.output_data = check_outputs(outputs, where=where)
-        super().__init__(outlets=asset_outlets(outlets, self.output_data), **kwargs)
+        output_data = check_outputs(outputs, where=where)
+        super().__init__(outlets=asset_outlets(outlets, output_data), **kwargs)
         collected, resource = Inputs(where), Inputs(where)
         collected.add_all(inputs)
         resource.add_all(resource_inputs)
-        self.arguments = plain_arguments(program.arguments, collected, self.output_data, where=where)
-        self.parameters = dict(parameters) if isinstance(parameters, Mapping) else parameters
-        self.inputs, self.resource_inputs = collected.ports, resource.ports
+        plain = plain_arguments(program.arguments, collected, output_data, where=where)
+        own = dict(parameters) if isinstance(parameters, Mapping) else parameters
         # At once, past BaseOperator.__setattr__, which does a lot for each attribute of each step of each parse.
         vars(self).update(
-            raw_arguments=self.arguments,
-            raw_parameters=self.parameters,
+            output_data=output_data,
+            arguments=plain,
+            raw_arguments=plain,
+            parameters=own,
+            raw_parameters=own,
+            inputs=collected.ports,
+            resource_inputs=resource.ports,
             source_directory=program.source_directory,
             script_name=program.script_name,
             code=program.code,

@@ -21,6 +21,7 @@ from airflow_mlpipe.operators.ports import is_xcom
 
 COMPUTES = ("local",)
 CODE_MODES = ("closure", "directory", "version")
+_DEFAULT = Reuse()
 # `resources` is what an author writes; in a step it is `step_resources`, as Airflow has an attribute of that name.
 _TYPES = (("environment", Environment), ("resources", Resources), ("step_resources", Resources), ("reuse", Reuse))
 
@@ -83,7 +84,7 @@ def effective_reuse(reuse: Reuse | None, allow_reuse: bool, *, where: str) -> Re
     if not isinstance(allow_reuse, bool):
         raise DefinitionError("allow_reuse is True or False", where=where, given=allow_reuse)
     if allow_reuse:
-        return reuse or Reuse()
+        return reuse or _DEFAULT
     if reuse is not None and reuse.policy != "if_unchanged":
         raise DefinitionError(
             "allow_reuse=False and a reuse policy contradict each other",
@@ -91,7 +92,7 @@ def effective_reuse(reuse: Reuse | None, allow_reuse: bool, *, where: str) -> Re
             given=reuse.policy,
             fix="give one",
         )
-    base = reuse or Reuse()
+    base = reuse or _DEFAULT
     return Reuse(policy="never", version=base.version, ignore=base.ignore)
 
 

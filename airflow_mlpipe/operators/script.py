@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.operators.base import StepOperator
 from airflow_mlpipe.operators.program import Said
@@ -30,4 +28,5 @@ class ScriptStep(StepOperator):
             )
         if "script_name" not in said.mapped and (not isinstance(said.script_name, str) or not said.script_name):
             raise DefinitionError("script_name is the name of a script", where=where, given=said.script_name)
-        return replace(said, source_directory=said.source_directory or ".", code=said.code or "closure")
+        folder, code = said.source_directory or ".", said.code or "closure"
+        return Said(said.arguments, None, said.script_name, folder, code, said.mapped)
