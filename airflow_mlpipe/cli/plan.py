@@ -11,7 +11,14 @@ from airflow_mlpipe.cli.dags import load_dag
 from airflow_mlpipe.cli.submit import parse_conf
 from airflow_mlpipe.cli.tables import print_lines, print_table
 from airflow_mlpipe.cli.workspace import open_stores
-from airflow_mlpipe.experiment.params import check_names, merge_conf, parse_value, refresh_conf, split_assignments
+from airflow_mlpipe.experiment.params import (
+    check_forced,
+    check_names,
+    merge_conf,
+    parse_value,
+    refresh_conf,
+    split_assignments,
+)
 from airflow_mlpipe.experiment.text import duration
 
 if TYPE_CHECKING:
@@ -34,6 +41,7 @@ def plan(args: Namespace) -> None:
         parse_params(dag, args.param),
         refresh_conf(args.refresh, dag.task_ids, where=f"DAG {dag.dag_id!r}"),
     )
+    check_forced(conf, dag.task_ids, where=f"DAG {dag.dag_id!r}")
     steps = plan_dag(dag, conf, stores=stores)
     if args.output == "json":
         write_json("plan", {"dag_id": dag.dag_id, "conf": conf, "steps": [_document(step) for step in steps]})

@@ -13,7 +13,7 @@ from airflow_mlpipe.experiment.api import AirflowApi, path
 from airflow_mlpipe.experiment.credentials import Credentials
 from airflow_mlpipe.experiment.errors import ApiError, UsageError
 from airflow_mlpipe.experiment.order import pipeline_order
-from airflow_mlpipe.experiment.params import check_names, merge_conf, parse_value, refresh_conf
+from airflow_mlpipe.experiment.params import check_forced, check_names, merge_conf, parse_value, refresh_conf
 from airflow_mlpipe.experiment.run import Run
 
 
@@ -71,6 +71,7 @@ class Experiment:
         check_names(given, details.get("params") or {}, what="parameter", where=f"DAG {dag_id!r}")
         order = self._order(dag_id)
         body = merge_conf(dict(conf or {}), given, refresh_conf(refresh, order, where=f"DAG {dag_id!r}"))
+        check_forced(body, order, where=f"DAG {dag_id!r}")
         if details.get("is_paused"):
             self._unpause(dag_id, allowed=unpause)
         return Run(api=self.api, dag_id=dag_id, run_id=self._trigger(dag_id, body), order=order)

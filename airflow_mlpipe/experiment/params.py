@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from airflow_mlpipe.errors import ConfigurationError
 from airflow_mlpipe.experiment.errors import UsageError
+from airflow_mlpipe.operators.force import forced_by  # a leaf: it imports no Airflow, and neither does this package
 
 CONF = "mlpipe"
 """The member of a run's conf that is ours; every other member is a parameter's value."""
@@ -105,6 +107,17 @@ def refresh_conf(refresh: str | Iterable[str] | None, steps: Iterable[str], *, w
     wanted = [n.removesuffix("+") for n in names]
     check_names([n for n in wanted if not any(fnmatchcase(s, n) for s in steps)], steps, what="step", where=where)
     return {CONF: {"refresh": names}}
+
+
+def check_forced(conf: Mapping[str, Any], steps: Iterable[str], *, where: str) -> None:
+    """Check the member ``mlpipe`` of a conf as each step will, before a run is started with it.
+
+    :raises UsageError: for a member of the wrong form, and for a name that is of no task.
+    """
+    try:
+        forced_by(conf, "", upstream=(), all_tasks=tuple(steps))
+    except ConfigurationError as error:
+        raise UsageError(error.what, where=f"the conf of {where}", given=error.given, valid=error.valid) from error
 
 
 def merge_conf(conf: Mapping[str, Any], params: Mapping[str, Any], refresh: Mapping[str, Any]) -> dict[str, Any]:

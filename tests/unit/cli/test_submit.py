@@ -181,6 +181,8 @@ def test_a_run_can_be_followed_later(fake: FakeAirflow, submit: Submit) -> None:
         (["--param", "lr=fast"], "not a value for parameter 'lr'"),
         (["--conf", "{"], "not JSON"),
         (["--conf", "[]"], "not a JSON object"),
+        (["--conf", '{"mlpipe": {"refesh": ["train"]}}'], "member 'mlpipe' is not understood. given: ['refesh']"),
+        (["--conf", '{"mlpipe": {"refresh": ["trian"]}}'], "'refresh' names no task of this DAG. given: 'trian'"),
         (["--refresh", "trian"], "unknown step"),
         (["--attach", "r9"], "no such run"),
         (["--password-file", "/nonexistent"], "cannot be read"),

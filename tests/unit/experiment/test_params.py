@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_mlpipe.experiment.errors import UsageError
-from airflow_mlpipe.experiment.params import check_names, merge_conf, parse_value, refresh_conf, split_assignments
+from airflow_mlpipe.experiment.params import (
+    check_forced,
+    check_names,
+    merge_conf,
+    parse_value,
+    refresh_conf,
+    split_assignments,
+)
 
 
 def _declared(value: object = None, **schema: object) -> dict:
@@ -118,3 +125,20 @@ def test_the_same_thing_said_twice_is_refused() -> None:
         merge_conf({"lr": 1}, {"lr": 2}, {})
     with pytest.raises(UsageError, match="given twice"):
         merge_conf({"mlpipe": {}}, {}, {"mlpipe": {"refresh": "all"}})
+
+
+@pytest.mark.parametrize(
+    "ours", [None, {}, {"refresh": "all"}, {"refresh": "tr*+"}, {"refresh": ["train+", "prepare"]}]
+)
+def test_a_conf_that_steps_understand_is_accepted(ours: object) -> None:
+    """In each of the forms that a step reads."""
+    check_forced({"mlpipe": ours, "lr": 1}, ["prepare", "train"], where="DAG 'digits'")
+
+
+@pytest.mark.parametrize(
+    "ours", [{"refesh": ["train"]}, "all", ["train"], {"refresh": {"train": True}}, {"refresh": ["trian"]}]
+)
+def test_a_conf_that_steps_would_refuse_is_refused_before(ours: object) -> None:
+    """Each step of the run would fail with it."""
+    with pytest.raises(UsageError, match="the conf of DAG 'digits'"):
+        check_forced({"mlpipe": ours}, ["prepare", "train"], where="DAG 'digits'")
