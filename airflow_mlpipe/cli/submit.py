@@ -18,7 +18,7 @@ from airflow_mlpipe.experiment.params import split_assignments
 from airflow_mlpipe.experiment.progress import Silent, reporter_for, step_table
 from airflow_mlpipe.experiment.watch import watch
 
-_LOGS_SHOWN = 3  # failed steps whose log is shown: a wide fan-out that fails is one fault, not a hundred
+_LOGS_SHOWN = 10  # failed steps whose log is shown: a wide fan-out that fails is one fault, not a hundred
 
 
 @command

@@ -95,6 +95,13 @@ class StepStatus:
         """``train``, or ``train[3]`` for a mapped one."""
         return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
 
+    @property
+    def ended(self) -> float:
+        """Seconds since the epoch; infinite while it has not ended, or the time is unknown."""
+        if self.state not in ENDED_STEP or self.started is None:
+            return math.inf
+        return self.started + (self.seconds or 0.0)
+
     def to_json(self) -> dict[str, Any]:
         """Plain members: the form of ``--output json``."""
         outcome = self.outcome
@@ -122,8 +129,8 @@ class Snapshot:
 
     @property
     def failed(self) -> tuple[StepStatus, ...]:
-        """Steps that failed themselves (not those that an upstream step failed)."""
-        return tuple(s for s in self.steps if s.state == "failed")
+        """Steps that failed themselves (not those that an upstream step failed), the first cause first."""
+        return tuple(sorted((s for s in self.steps if s.state == "failed"), key=lambda s: s.ended))
 
 
 def parse_time(value: object) -> float | None:

@@ -9,13 +9,11 @@ from urllib.parse import quote
 
 from airflow_mlpipe.experiment.api import AirflowApi, path
 from airflow_mlpipe.experiment.errors import ApiError, RunFailedError, UsageError
+from airflow_mlpipe.experiment.log import last_lines
 from airflow_mlpipe.experiment.records import RunStatus, StepStatus, number_or_none, parse_time
-from airflow_mlpipe.experiment.text import printable
 from airflow_mlpipe.model.reference import OutputReference, is_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_mlpipe.experiment.progress import Reporter
 
 
@@ -114,26 +112,18 @@ class Run:
         return value
 
     def get_log_tail(self, step: StepStatus, *, lines: int = 20) -> list[str]:
-        """The last lines of a task instance's log; empty when the deployment has none to show."""
+        """The last lines of a task instance's log, each once; empty when the deployment has none to show.
+
+        What Airflow writes before a task starts is left out.
+        """
         where = self.resource("taskInstances", step.task_id, "logs", max(step.try_number, 1))
         try:
             answer = self.api.get(where, map_index=step.map_index, full_content=True)
         except ApiError:
             # The log explains a failure that is being reported already; that it is not to be had must not hide it.
             return []
-        shown = [line for entry in answer.get("content") or () for line in _log_lines(entry)]
-        return shown[-lines:]
+        return last_lines(answer.get("content") or (), lines)
 
     def cancel(self) -> None:
         """End the run as failed; Airflow ends the tasks that are running.  :raises ApiError: when the API refuses."""
         self.api.patch(self.resource(), {"state": "failed"})
-
-
-def _log_lines(entry: str | Mapping[str, Any]) -> list[str]:
-    if isinstance(entry, str):
-        return [printable(line) for line in entry.splitlines()]
-    lines = str(entry.get("event", "")).splitlines()
-    for error in entry.get("error_detail") or ():
-        if isinstance(error, dict):
-            lines += f"{error.get('exc_type')}: {error.get('exc_value')}".splitlines()
-    return [printable(line) for line in lines if not line.startswith(("::group::", "::endgroup::"))]

@@ -30,6 +30,7 @@ class FakeStep:
     decision: dict | None = None
     map_index: int = -1
     try_number: int = 1
+    seconds: float = 3.5
 
 
 @dataclass
@@ -159,7 +160,7 @@ class FakeAirflow:
             "state": step.state,
             "try_number": step.try_number,
             "start_date": MOMENT.format(2),
-            "duration": 3.5,
+            "duration": step.seconds,
             "rendered_map_index": None,
         }
 

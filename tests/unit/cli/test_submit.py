@@ -111,6 +111,14 @@ def test_a_failed_run_exits_with_1_and_the_steps_last_lines(fake: FakeAirflow, s
     assert "train failed" not in result.err
 
 
+def test_failed_steps_come_in_the_order_in_which_they_failed(fake: FakeAirflow, submit: Submit) -> None:
+    """The first is the likely cause of the others, whatever the order of the pipeline; ten are explained."""
+    steps = [FakeStep("train", "failed", map_index=n, seconds=30.0 - n) for n in range(12)]
+    fake.frames[0] = Frame("failed", [FakeStep("prepare", "failed", seconds=60.0), *steps])
+    shown = [line.split()[0] for line in submit("--wait").err.splitlines() if "its last lines" in line]
+    assert shown == [f"train[{n}]" for n in range(11, 1, -1)]
+
+
 def test_json_is_one_document_and_alone_on_stdout(fake: FakeAirflow, submit: Submit) -> None:
     """Progress goes to stderr, so a program can read stdout."""
     fake.frames[0] = DONE
