@@ -12,6 +12,7 @@ from typing import Any
 from airflow_mlpipe.experiment.api import AirflowApi, path
 from airflow_mlpipe.experiment.credentials import Credentials
 from airflow_mlpipe.experiment.errors import ApiError, UsageError
+from airflow_mlpipe.experiment.import_errors import unknown_dag
 from airflow_mlpipe.experiment.order import pipeline_order
 from airflow_mlpipe.experiment.params import check_forced, check_names, merge_conf, parse_value, refresh_conf
 from airflow_mlpipe.experiment.run import Run
@@ -102,12 +103,7 @@ class Experiment:
         except ApiError as error:
             if error.status != 404:
                 raise
-            raise UsageError(
-                "there is no such DAG",
-                where=self.api.url,
-                given=dag_id,
-                fix="check the name; the dag processor shows a new file after [dag_processor] refresh_interval seconds",
-            ) from error
+            raise unknown_dag(self.api, dag_id) from error
 
     def _order(self, dag_id: str) -> tuple[str, ...]:
         tasks = self.api.get(path("dags", dag_id, "tasks")).get("tasks") or []

@@ -53,6 +53,7 @@ class FakeAirflow:
         self.outputs: dict[tuple[str, str], object] = {}
         self.log: list[dict] = [{"event": "training"}, {"timestamp": MOMENT.format(5), "event": "exit code 3"}]
         self.runs: dict[str, dict] = {}
+        self.import_errors: list[tuple[str, str]] = []  # file and stack trace, the newest first
         self.requests: list[tuple[str, str, dict | None]] = []
         self.next_statuses: deque[int] = deque()
         self.drop_answer_to: str | None = None
@@ -71,6 +72,18 @@ class FakeAirflow:
         if token not in self.valid_tokens:
             return 401, {"detail": "Invalid JWT token"}
         parts = [unquote(p) for p in path.removeprefix("/api/v2/").split("/")]
+        if parts == ["importErrors"]:
+            found = [
+                {
+                    "import_error_id": n,
+                    "timestamp": MOMENT.format(0),
+                    "filename": f,
+                    "bundle_name": "",
+                    "stack_trace": t,
+                }
+                for n, (f, t) in enumerate(self.import_errors)
+            ]
+            return 200, {"import_errors": self._page(found, query), "total_entries": len(found)}
         if parts[1] not in self.dags:
             return 404, {"detail": f"The Dag with ID: `{parts[1]}` was not found"}
         dag = self.dags[parts[1]]

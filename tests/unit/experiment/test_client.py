@@ -54,6 +54,39 @@ def test_an_unknown_dag_is_named(fake: FakeAirflow) -> None:
         _experiment(fake).submit("digit")
 
 
+def test_an_unknown_dag_comes_with_the_import_error_of_its_file(fake: FakeAirflow) -> None:
+    """How many files do not import, and the end of the trace of the one that the DAG's id is in the name of."""
+    trace = "Traceback:\n" + "".join(f"  frame {n}\n" for n in range(9)) + "NameError: name 'x' is not defined\n"
+    fake.import_errors = [("other.py", "KeyError: 1"), ("dags/mnist_train.py", trace)]
+    with pytest.raises(UsageError) as caught:
+        _experiment(fake).submit("mnist")
+    message = str(caught.value)
+    assert "2 files do not import in this deployment\n  dags/mnist_train.py:" in message
+    assert "NameError: name 'x' is not defined" in message
+    assert "frame 1" not in message
+    assert "other.py" not in message
+
+
+def test_an_unknown_dag_comes_with_the_newest_import_error_otherwise(fake: FakeAirflow) -> None:
+    """A DAG's file may have any name."""
+    fake.import_errors = [("new.py", "KeyError: 1"), ("old.py", "KeyError: 2")]
+    with pytest.raises(
+        UsageError, match=r"(?s)2 files do not import in this deployment; the newest.*new.py.*KeyError: 1"
+    ):
+        _experiment(fake).submit("mnist")
+
+
+def test_import_errors_that_may_not_be_seen_hide_nothing(fake: FakeAirflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That there is no such DAG is said all the same."""
+    answer = fake.answer
+    refused = (403, {"detail": "Forbidden"})
+    monkeypatch.setattr(
+        fake, "answer", lambda m, path, *rest: refused if "importErr" in path else answer(m, path, *rest)
+    )
+    with pytest.raises(UsageError, match=r"no such DAG.*'mnist'.*refresh_interval"):
+        _experiment(fake).submit("mnist")
+
+
 def test_a_paused_dag_starts_nothing(fake: FakeAirflow) -> None:
     """A run of a paused DAG would wait for ever, so it is not started."""
     fake.dags["digits"].is_paused = True

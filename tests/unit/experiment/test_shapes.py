@@ -13,6 +13,7 @@ def _answer(path: str, **query: str) -> dict:
     fake = FakeAirflow()
     fake.dags["digits"] = FakeDag(params={"lr": {"value": 0.1, "schema": {}, "description": None, "source": "dag"}})
     fake.frames[0] = Frame("success", [STEP])
+    fake.import_errors = [("digits.py", "NameError")]
     fake.runs["r1"] = {"dag_id": "digits", "dag_run_id": "r1", "conf": {}, "asked": False}
     status, answer = fake.answer("GET", path, {"limit": "10", **query}, None, "token-of-ml")
     assert status == 200
@@ -25,6 +26,8 @@ def _answer(path: str, **query: str) -> dict:
         ("dags.DAGDetailsResponse", "/api/v2/dags/digits/details", None),
         ("tasks.TaskCollectionResponse", "/api/v2/dags/digits/tasks", None),
         ("tasks.TaskResponse", "/api/v2/dags/digits/tasks", "tasks"),
+        ("import_error.ImportErrorCollectionResponse", "/api/v2/importErrors", None),
+        ("import_error.ImportErrorResponse", "/api/v2/importErrors", "import_errors"),
         ("dag_run.DAGRunResponse", RUN, None),
         ("task_instances.TaskInstanceCollectionResponse", f"{RUN}/taskInstances", None),
         ("task_instances.TaskInstanceResponse", f"{RUN}/taskInstances", "task_instances"),
