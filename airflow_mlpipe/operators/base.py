@@ -261,7 +261,7 @@ class StepOperator(Lineage, BaseOperator):
         run = run_of_reuse(self._who, record, decision.remarks, decision.previous)
         self.log.info(tell.reused(run))
         self._run = run
-        export_all(self._step.resolved.spec, record, self._stores)
+        export_all(self._step.resolved.spec, record, self._stores, self._say)
         push_outputs(context, record, tuple(o.name for o in self.output_data))
         push_return_value(context, return_value(record))
         push_summary(context, run)
@@ -331,7 +331,7 @@ class StepOperator(Lineage, BaseOperator):
         if record.nondeterministic:
             self.log.warning("this step is not deterministic: two executions of one fingerprint wrote different bytes")
         self._run = replace(run, decision="executed", seconds=result.seconds, outputs=record.outputs)
-        export_all(spec, record, self._stores)
+        export_all(spec, record, self._stores, self._say)
         publish_assets(self.output_data, record, decision.previous, context)
         push_outputs(context, record, tuple(o.name for o in self.output_data))
         push_summary(context, self._run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow_mlpipe.model.records import ReuseRecord
@@ -11,10 +12,12 @@ if TYPE_CHECKING:
     from airflow_mlpipe.hooks.workspace import Stores
 
 
-def export_all(spec: StepSpec, record: ReuseRecord, stores: Stores) -> None:
+def export_all(spec: StepSpec, record: ReuseRecord, stores: Stores, say: Callable[[str], object]) -> None:
     """Bring every output with a ``path`` to its destination; what is there already, unchanged, stays.
 
     Done for a reused step too: ``{run}`` in a path means a copy for each run.
+
+    :param say: is told where each copy is.
     """
     for port in spec.outputs:
         reference = record.output(port.name)
@@ -24,3 +27,4 @@ def export_all(spec: StepSpec, record: ReuseRecord, stores: Stores) -> None:
         target = stores.datastore(port.data.datastore) if port.data.datastore else stores.workspace.store
         prefix = port.destination if port.data.datastore else f"outputs/{port.destination}"
         contents.export(reference.digest, reference.kind, prefix, target)
+        say(f"output {port.name} is copied to {target.uri(prefix)}")

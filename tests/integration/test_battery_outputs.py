@@ -98,6 +98,7 @@ def test_outputs_go_where_the_author_wants_them(run_dag, tmp_path):
     first = run_dag(KINDS.replace("@LAKE@", lake.as_uri()), files=KINDS_FILES)
     assert first.executed == ["make", "use"], first.log[-3000:]
     assert (lake / "plots/kinds/make.png").read_text() == "1"
+    assert f"output plot is copied to {lake.as_uri()}/plots/kinds/make.png" in first["make"].log
     assert (lake / "tables/latest/deep/1").read_text() == "1"
     reports = run_dag.workspace / "outputs" / "reports"
     assert len(list(reports.glob("*.txt"))) == 1
