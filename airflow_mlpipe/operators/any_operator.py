@@ -185,16 +185,15 @@ class _Journey:
 
     def _decide(self, uncacheable: Reason | None) -> Reused | Execute | Wait:
         from airflow_mlpipe.operators.decide import Question, decide
-        from airflow_mlpipe.operators.force import forced_by
+        from airflow_mlpipe.operators.force import forced_in
 
-        forced = forced_by(
-            self.context["dag_run"].conf,
-            self.who.task_id,
-            upstream=self.task.get_flat_relative_ids(upstream=True),
-            all_tasks=self.context["dag"].task_ids,
-        )
         question = Question(
-            step=self.who, key=self.key, reuse=self.hook.reuse, forced=forced, uncacheable=uncacheable, gone=self._gone
+            step=self.who,
+            key=self.key,
+            reuse=self.hook.reuse,
+            forced=forced_in(self.context),
+            uncacheable=uncacheable,
+            gone=self._gone,
         )
         return decide(self.stores.workspace, question)
 

@@ -20,7 +20,7 @@ from airflow_mlpipe.model.code import CodeSnapshot
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.operators.decide import Decision, Question, decide
-from airflow_mlpipe.operators.force import forced_by
+from airflow_mlpipe.operators.force import forced_in
 from airflow_mlpipe.operators.masking import without_secrets
 from airflow_mlpipe.operators.spec import Resolved, producer_of
 from airflow_mlpipe.runtime.identify import identify_input
@@ -88,21 +88,14 @@ def identify_environment(resolved: Resolved, snapshot: CodeSnapshot | None, stor
 
 def ask(step: Fingerprinted, context: Context, stores: Stores) -> Decision:
     """Decide: reuse, execute, or wait."""
-    task, who = context["task"], producer_of(context)
-    forced = forced_by(
-        context["dag_run"].conf,
-        who.task_id,
-        upstream=task.get_flat_relative_ids(upstream=True),
-        all_tasks=context["dag"].task_ids,
-    )
-    spec = step.resolved.spec
+    who, spec = producer_of(context), step.resolved.spec
     return decide(
         stores.workspace,
         Question(
             step=who,
             key=step.key,
             reuse=spec.reuse,
-            forced=forced,
+            forced=forced_in(context),
             uncacheable=step.uncacheable,
             reran=tuple(p.name for p in spec.inputs if any(_is_of(r, who) for r in p.references)),
             gone=lambda output: is_gone(output, stores),

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 EXAMPLE = '{"mlpipe": {"refresh": ["train+"]}}, or "all" in place of the list'
 
@@ -46,6 +49,17 @@ def forced_by(
                 "'refresh' names no task of this DAG", where=where, given=entry, valid=sorted(all_tasks)
             )
     return next((e for e in entries if _matches(e, task_id, upstream)), None)
+
+
+def forced_in(context: Context) -> str | None:
+    """:func:`forced_by`, asked for the task instance of a context; same errors."""
+    task = context["task"]
+    return forced_by(
+        context["dag_run"].conf,
+        task.task_id,
+        upstream=task.get_flat_relative_ids(upstream=True),
+        all_tasks=context["dag"].task_ids,
+    )
 
 
 def _matches(entry: str, task_id: str, upstream: Collection[str]) -> bool:
