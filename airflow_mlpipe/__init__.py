@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from airflow_mlpipe.decorators.step import step
+    from airflow_mlpipe.hooks.values import load
     from airflow_mlpipe.model.data import DataReference, Datastore, NamedInput, PipelineData, Volatile
     from airflow_mlpipe.model.environment import Environment, Secret
     from airflow_mlpipe.model.reference import OutputReference
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.any_operator import reuse_unchanged
     from airflow_mlpipe.operators.command import CommandStep
     from airflow_mlpipe.operators.script import ScriptStep
+    from airflow_mlpipe.values.outputs import Outputs
 
 __all__ = [
     "CommandStep",
@@ -34,13 +37,16 @@ __all__ = [
     "NamedInput",
     "Output",
     "OutputReference",
+    "Outputs",
     "PipelineData",
     "Resources",
     "Reuse",
     "ScriptStep",
     "Secret",
     "Volatile",
+    "load",
     "reuse_unchanged",
+    "step",
 ]
 
 _HOME = {
@@ -53,13 +59,16 @@ _HOME = {
     "NamedInput": "model.data",
     "Output": "model.step:OutputPath",
     "OutputReference": "model.reference",
+    "Outputs": "values.outputs",
     "PipelineData": "model.data",
     "Resources": "model.resources",
     "Reuse": "model.reuse",
     "ScriptStep": "operators.script",
     "Secret": "model.environment",
     "Volatile": "model.data",
+    "load": "hooks.values",
     "reuse_unchanged": "operators.any_operator",
+    "step": "decorators.step",
 }
 
 

@@ -17,7 +17,7 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [_DATASTORE],
         "config": {"mlpipe": {"description": "Options of airflow_mlpipe.", "options": _options()}},
         "cli": ["airflow_mlpipe.cli.definition.get_provider_cli_commands"],
-        "task-decorators": [],
+        "task-decorators": [{"name": "step", "class-name": "airflow_mlpipe.decorators.step.step_task"}],
     }
 
 
@@ -91,6 +91,11 @@ def _options() -> dict[str, Any]:
             "How often a waiting step looks whether the other has finished; at least 5.", "10", kind="float"
         ),
         "gc_grace_hours": _option("Garbage collection takes nothing younger.", "24", kind="float"),
+        "xcom_fallback": _option(
+            "With `[core] xcom_backend = airflow_mlpipe.xcom.XComBackend`: the backend of values that it does not own. "
+            "Default: Airflow's own.",
+            example="airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
+        ),
         "keep_failed": _option("Keep the folder of a failed attempt for a look.", "False", kind="boolean"),
         "uv": _option("The uv program that builds environments. Default: from PATH, or the Python package uv."),
     }

@@ -39,7 +39,7 @@ def read_code(spec: CodeSpec, *, cache_dir: Path | None = None) -> CodeSnapshot:
     """
     if not os.path.isdir(spec.root):
         raise DefinitionError("there is no such source folder", where="source_directory", given=spec.root)
-    source = _Source(os.path.realpath(spec.root), cache_dir)
+    source = Source(os.path.realpath(spec.root), cache_dir)
     if spec.entry is not None:
         spec = replace(spec, entry=posixpath.normpath(spec.entry))
     if spec.entry is not None and not os.path.isfile(os.path.join(source.root, spec.entry)):
@@ -58,25 +58,30 @@ def read_code(spec: CodeSpec, *, cache_dir: Path | None = None) -> CodeSnapshot:
 
 
 def code_identity(snapshot: CodeSnapshot) -> Mapping[str, str]:
-    """Digest of every file that counts, by path, sorted.
+    """Digest of every file that counts, by path, sorted; before them of the parts of a file that count for it.
 
     Line ends of Python files count as one: a checkout on Windows is the same code.  The executable bit does not count:
     it gets lost on the way through archives and shares.
     """
-    return {path: _counted(path, snapshot.files[path].data) for path in sorted(snapshot.counted)}
+    files = {path: _counted(path, snapshot.files[path].data) for path in sorted(snapshot.counted)}
+    return {**snapshot.parts, **files}
 
 
 def _counted(path: str, data: bytes) -> str:
     return digest_bytes(data.replace(b"\r\n", b"\n") if path.endswith(".py") else data)
 
 
-class _Source:
+class Source:
     """A source folder while it is read: every file once."""
 
     def __init__(self, root: str, cache: Path | None) -> None:
         self.root = root
         self._cache = cache
         self._files: dict[str, CodeFile] = {}
+
+    def overlay(self, path: str, data: bytes) -> None:
+        """Let a file have other bytes than it has on disk."""
+        self._files[path] = CodeFile(data=data)
 
     def file(self, path: str) -> CodeFile:
         """One file.  :raises PathError: when it is a link out of the folder. :raises OSError: unreadable."""
@@ -147,7 +152,7 @@ def _check_size(sizes: Mapping[str, int], root: str) -> None:
     )
 
 
-def _whole_folder(source: _Source, spec: CodeSpec) -> CodeSnapshot:
+def _whole_folder(source: Source, spec: CodeSpec) -> CodeSnapshot:
     paths = source.all_files()
     found = source.closure([p for p in paths if p.endswith(".py")], spec.entry)
     found.doubts.clear()  # everything is there: nothing is left to doubt
@@ -158,7 +163,12 @@ def _entry(spec: CodeSpec) -> list[str]:
     return [] if spec.entry is None else [spec.entry]
 
 
-def _closure(source: _Source, spec: CodeSpec, entry: str) -> CodeSnapshot:
+def widened(source: Source, entry: str, include: Iterable[str] = ()) -> CodeSnapshot:
+    """A file with what it imports of its folder, and the whole folder where its imports cannot be told."""
+    return _closure(source, CodeSpec(root=source.root, entry=entry, include=tuple(include)), entry)
+
+
+def _closure(source: Source, spec: CodeSpec, entry: str) -> CodeSnapshot:
     included = _included(source, spec)
     starts = [path for path in included if path.endswith(".py")]
     is_python = _is_python(source, entry)
@@ -175,14 +185,14 @@ def _closure(source: _Source, spec: CodeSpec, entry: str) -> CodeSnapshot:
     return source.snapshot(paths, found)
 
 
-def _is_python(source: _Source, entry: str) -> bool:
+def _is_python(source: Source, entry: str) -> bool:
     if entry.endswith((".py", ".pyw")):
         return True
     first_line = source.file(entry).data[:200].split(b"\n", 1)[0]
     return first_line.startswith(b"#!") and b"python" in first_line
 
 
-def _included(source: _Source, spec: CodeSpec) -> list[str]:
+def _included(source: Source, spec: CodeSpec) -> list[str]:
     """Files that the author's patterns name.  :raises DefinitionError: for a pattern that matches nothing."""
     if not spec.include:
         return []

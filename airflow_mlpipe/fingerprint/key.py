@@ -126,6 +126,8 @@ def build_key(
     code = {}
     if spec.code is not None and snapshot is not None:
         code = {"entry": spec.code.entry, "mode": spec.code.mode, "files": dict(code_identity(snapshot))}
+    if spec.function is not None and snapshot is not None:
+        code = {"entry": spec.function.name, "mode": "function", "files": dict(code_identity(snapshot))}
     return KeyDocument(
         step=spec.kind,
         code=code,

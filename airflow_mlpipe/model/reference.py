@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_mlpipe.errors import CorruptedError
@@ -11,6 +11,7 @@ from airflow_mlpipe.model.data import Kind
 from airflow_mlpipe.model.documents import TAG, check_tag, tag
 
 _VERSION = 1
+_TYPED = ("type", "format", "preview", "details", "length")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class OutputReference:
     :param executable: for a file, whether its owner may execute it.
     :param fingerprint: of the execution that published it.
     :param dag_id, task_id, run_id: the task instance that did, so that a missing object names who made it.
+    :param type, format, details, preview, length: of a value that was saved by a materializer; see
+        :class:`~airflow_mlpipe.values.materializer.Saved`.  Empty for files and folders that a program wrote.
     """
 
     name: str
@@ -44,10 +47,17 @@ class OutputReference:
     dag_id: str = ""
     task_id: str = ""
     run_id: str = ""
+    type: str = ""
+    format: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    preview: Mapping[str, Any] = field(default_factory=dict)
+    length: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The form that XCom and records hold."""
-        return tag("reference", _VERSION) | {name: getattr(self, name) for name in self.__slots__}
+        members = {name: getattr(self, name) for name in self.__slots__}
+        typed = {name: members.pop(name) for name in _TYPED}
+        return tag("reference", _VERSION) | (typed if self.format else {}) | members
 
     @classmethod
     def from_json(cls, document: object) -> OutputReference:
@@ -75,3 +85,13 @@ def is_absent(value: object) -> bool:
 def is_reference(value: object) -> bool:
     """Whether a value from XCom is (the JSON form of) a reference."""
     return isinstance(value, Mapping) and str(value.get(TAG, "")).startswith("reference/")
+
+
+def inline_value(document: Any) -> dict[str, Any]:
+    """What XCom carries for a small value that is not plain JSON: its structured form."""
+    return tag("value", 1) | {"value": document}
+
+
+def is_inline_value(value: object) -> bool:
+    """Whether a value from XCom is (the JSON form of) a small value that is not plain JSON."""
+    return isinstance(value, Mapping) and str(value.get(TAG, "")).startswith("value/")

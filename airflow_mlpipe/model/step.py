@@ -112,6 +112,21 @@ class CodeSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCall:
+    """The function that a step calls instead of running a program.
+
+    :param file: its module, a file of the snapshot. :param name: of the function in it.
+    :param bindings: variables of the functions around it, set in the module before it runs; structured JSON.
+    :param names: of the outputs that it declares; empty: its result is one value, the output ``value``.
+    """
+
+    file: str
+    name: str
+    bindings: Mapping[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepSpec:
     """A step, resolved: what the fingerprint and the job are made of.
 
@@ -121,6 +136,7 @@ class StepSpec:
     label: str
     kind: str
     code: CodeSpec | None = None
+    function: FunctionCall | None = None
     command: tuple[Argument, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[InputPort, ...] = ()

@@ -14,6 +14,7 @@ from airflow_mlpipe.fingerprint.code import read_code
 from airflow_mlpipe.fingerprint.environment import environment_identity
 from airflow_mlpipe.fingerprint.identity import ContentIdentity
 from airflow_mlpipe.fingerprint.key import KeyDocument, build_key
+from airflow_mlpipe.hooks.values import shown
 from airflow_mlpipe.hooks.workspace import Stores
 from airflow_mlpipe.lineage import VersionedData
 from airflow_mlpipe.model.code import CodeSnapshot
@@ -23,6 +24,7 @@ from airflow_mlpipe.operators.decide import Decision, Question, decide
 from airflow_mlpipe.operators.force import forced_in
 from airflow_mlpipe.operators.masking import without_secrets
 from airflow_mlpipe.operators.spec import Resolved, producer_of
+from airflow_mlpipe.operators.xcoms import VALUE
 from airflow_mlpipe.runtime.identify import identify_input
 from airflow_mlpipe.runtime.job import Job, JobResult
 
@@ -51,7 +53,7 @@ def fingerprint(resolved: Resolved, stores: Stores) -> Fingerprinted:
     :raises InputError: for an input that is missing or cannot be read.
     """
     spec, cache = resolved.spec, stores.settings.cache
-    snapshot = read_code(spec.code, cache_dir=cache) if spec.code else None
+    snapshot = read_code(spec.code, cache_dir=cache) if spec.code else resolved.snapshot
     inputs = {p.name: identify_input(p, stores) for p in (*spec.inputs, *spec.resource_inputs)}
     environment = identify_environment(resolved, snapshot, stores)
     hashed = replace(spec, command=resolved.hashed, parameters=resolved.hashed_parameters)
@@ -160,14 +162,26 @@ def job_of(step: Fingerprinted, who: Producer, *, recorded: bool, secrets: Mappi
 def record_of(job: Job, who: Producer, result: JobResult, started: float) -> ReuseRecord:
     """The result as it is remembered."""
     outputs = tuple(
-        replace(o, fingerprint=job.fingerprint, dag_id=who.dag_id, task_id=who.task_id, run_id=who.run_id)
+        replace(
+            o,
+            fingerprint=job.fingerprint,
+            dag_id=who.dag_id,
+            task_id=who.task_id,
+            run_id=who.run_id,
+            preview=shown(o.preview),
+        )
         for o in result.outputs
     )
+    xcoms = dict(result.values) if job.step.function is None or job.step.function.names else {}
+    if job.step.function is None and result.result is not None:
+        xcoms["return_value"] = result.result
+    elif job.step.function is not None and not job.step.function.names:
+        xcoms = {"return_value": result.values[VALUE]} if VALUE in result.values else {}
     return ReuseRecord(
         fingerprint=job.fingerprint,
         producer=who,
         outputs=outputs,
-        xcoms={} if result.result is None else {"return_value": result.result},
+        xcoms=xcoms,
         metrics=result.metrics,
         started=started,
         seconds=result.seconds,

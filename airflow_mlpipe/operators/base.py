@@ -41,9 +41,12 @@ from airflow_mlpipe.operators.program import Said
 from airflow_mlpipe.operators.xcoms import push_outputs, push_return_value, push_summary, return_value
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow.sdk import Context
 
     from airflow_mlpipe.compute.base import Compute
+    from airflow_mlpipe.fingerprint.functions import FunctionCode
     from airflow_mlpipe.hooks.workspace import Stores
     from airflow_mlpipe.operators.decide import Execute, Reused, Wait
 
@@ -168,6 +171,17 @@ class StepOperator(Lineage, BaseOperator):
         """What the author said of the program, checked and completed by the kind of step; each kind has its own."""
         raise NotImplementedError
 
+    def take_arguments(self) -> None:
+        """Called once the step is rendered, before it is looked at; a kind may turn values into inputs here."""
+
+    def read_function(self, cache: Path | None) -> FunctionCode | None:
+        """The code of the function that the step calls; ``None`` for a program."""
+        return None
+
+    def pushed_outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that have an XCom of their own."""
+        return tuple(o.name for o in self.output_data)
+
     def _register(self, inputs: Inputs, resource_inputs: Inputs, where: str) -> None:
         said = vars(self)
         check_types(said, where=where)
@@ -202,10 +216,18 @@ class StepOperator(Lineage, BaseOperator):
         if self._in_dag():
             edges_of(self.dag, where=f"step {self.task_id!r}").check()
 
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
+        """Airflow's, with values of the XCom backend left as the references that they are."""
+        from airflow_mlpipe.hooks.values import as_references
+
+        with as_references():
+            super().render_template_fields(context, jinja_env)
+
     # ---- in the worker -------------------------------------------------------------------------------------------
 
     def pre_execute(self, context: Context) -> None:
         """Fingerprint, look up, and end here if the step can be reused."""
+        from airflow_mlpipe.hooks.values import as_references
         from airflow_mlpipe.hooks.workspace import Stores
         from airflow_mlpipe.operators.attempt import ask, fingerprint
         from airflow_mlpipe.operators.decide import Reused, Wait
@@ -215,7 +237,9 @@ class StepOperator(Lineage, BaseOperator):
         self._stores = Stores()
         self._who = producer_of(context)
         try:
-            self._step = fingerprint(resolve(self, context, self._stores.workspace.salt), self._stores)
+            with as_references():
+                resolved = resolve(self, context, self._stores.workspace.salt, self._stores.cache)
+            self._step = fingerprint(resolved, self._stores)
             decision = ask(self._step, context, self._stores)
         except MLPipeError as error:
             self._fail(error)
@@ -262,7 +286,7 @@ class StepOperator(Lineage, BaseOperator):
         self.log.info(tell.reused(run))
         self._run = run
         export_all(self._step.resolved.spec, record, self._stores, self._say)
-        push_outputs(context, record, tuple(o.name for o in self.output_data))
+        push_outputs(context, record, self.pushed_outputs())
         push_return_value(context, return_value(record))
         push_summary(context, run)
         self._stores.workspace.runs.put(run)
@@ -333,7 +357,7 @@ class StepOperator(Lineage, BaseOperator):
         self._run = replace(run, decision="executed", seconds=result.seconds, outputs=record.outputs)
         export_all(spec, record, self._stores, self._say)
         publish_assets(self.output_data, record, decision.previous, context)
-        push_outputs(context, record, tuple(o.name for o in self.output_data))
+        push_outputs(context, record, self.pushed_outputs())
         push_summary(context, self._run)
         workspace.runs.put(self._run)
         return return_value(record)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlpipe.errors import MLPipeError
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord
-from airflow_mlpipe.model.reference import absent
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -121,7 +120,7 @@ class _Plan:
         from airflow_mlpipe.operators.spec import resolve
 
         context = self._context(task, who)
-        resolved = resolve(self._rendered(task, context), context, self.stores.workspace.salt)
+        resolved = resolve(self._rendered(task, context), context, self.stores.workspace.salt, self.stores.cache)
         return fingerprint(resolved, self.stores)
 
     def _waits_for(self, task: StepOperator) -> tuple[str, ...]:
@@ -151,15 +150,14 @@ class _Plan:
     def _resolved(self, value: Any) -> Any:
         from airflow.sdk import XComArg
 
-        from airflow_mlpipe.operators.xcoms import return_value
+        from airflow_mlpipe.operators.xcoms import output_value, return_value
 
         if isinstance(value, XComArg):
             operator, key = next(iter(value.iter_references()))
             record = self.known[operator.task_id]
             if key == "return_value":
                 return return_value(record)
-            reference = record.output(key)
-            return reference.to_json() if reference else absent(key)
+            return output_value(record, key)
         if isinstance(value, list):
             return [self._resolved(v) for v in value]
         if isinstance(value, dict):

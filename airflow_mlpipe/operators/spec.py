@@ -14,6 +14,7 @@ from airflow_mlpipe.model.reference import OutputReference, is_absent, is_refere
 from airflow_mlpipe.model.step import (
     Argument,
     CodeSpec,
+    FunctionCall,
     InputPath,
     InputPort,
     OutputPath,
@@ -26,10 +27,15 @@ from airflow_mlpipe.operators.hashed import Hashing
 from airflow_mlpipe.operators.masking import Salt
 from airflow_mlpipe.operators.ports import data_from_plain
 from airflow_mlpipe.operators.templates import reads, reads_all
+from airflow_mlpipe.values.structure import encode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow.sdk import Context
 
+    from airflow_mlpipe.fingerprint.functions import FunctionCode
+    from airflow_mlpipe.model.code import CodeSnapshot
     from airflow_mlpipe.operators.base import StepOperator
 
 
@@ -40,12 +46,14 @@ class Resolved:
     :param spec: what is hashed and what runs.
     :param hashed: the arguments as the key sees them: ignored parameters left out, secrets by their template.
     :param run_params: typed values of the run parameters that templates read.
+    :param snapshot: of a function step, whose code is known already.
     """
 
     spec: StepSpec
     hashed: tuple[Argument, ...]
     hashed_parameters: Mapping[str, Any]
     run_params: Mapping[str, Any]
+    snapshot: CodeSnapshot | None = None
 
 
 def producer_of(context: Context) -> Producer:
@@ -60,15 +68,18 @@ def producer_of(context: Context) -> Producer:
     )
 
 
-def resolve(step: StepOperator, context: Context, salt: Salt) -> Resolved:
+def resolve(step: StepOperator, context: Context, salt: Salt, cache: Path | None = None) -> Resolved:
     """Make the spec of a rendered step.
 
     :param salt: gives the workspace's key for digests of texts that may be secrets.
+    :param cache: of this host, where what files import is remembered.
     :raises DefinitionError: for what only shows after rendering (a port that no input fills).
     """
     who = producer_of(context)
     where = f"step {who.task_id!r}"
     run = dict(context["params"])
+    step.take_arguments()
+    function = step.read_function(cache)
     ports = tuple(_input(p, where) for p in _port_list(step.inputs, where))
     command = tuple(_argument(v, t, where) for v, t in _pairs(step.arguments, step.raw_arguments))
     ports += _references_in(step.arguments, ports)
@@ -80,6 +91,7 @@ def resolve(step: StepOperator, context: Context, salt: Salt) -> Resolved:
         label=str(who),
         kind=step.kind,
         code=_code(step, context),
+        function=_function(function, step) if function else None,
         command=command,
         parameters=parameters,
         inputs=tuple(p for p in ports if p.references or p.data),
@@ -100,7 +112,14 @@ def resolve(step: StepOperator, context: Context, salt: Salt) -> Resolved:
             n: hashing.value(t, parameters[n], n) for n, _, t in _parameter_pairs(step) if n not in hashing.ignored
         },
         run_params=hashing.params(reads_all(templates).params),
+        snapshot=function.snapshot if function else None,
     )
+
+
+def _function(code: FunctionCode, step: StepOperator) -> FunctionCall:
+    bindings = {name: encode(value, lambda *_: None, path=name) for name, value in code.bindings.items()}
+    names = step.pushed_outputs()
+    return FunctionCall(file=code.file, name=code.name, bindings=bindings, names=names)
 
 
 def _port_list(given: Any, where: str) -> list[Mapping[str, Any]]:

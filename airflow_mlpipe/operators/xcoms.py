@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.model.records import ReuseRecord, StepRun
@@ -10,6 +11,9 @@ from airflow_mlpipe.model.reference import absent
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+VALUE = "value"
+"""Name of the output of a function that declares none."""
 
 SUMMARY = "mlpipe"
 """XCom key of the summary; the UI, the REST API and ``airflow mlpipe submit`` read it."""
@@ -35,15 +39,25 @@ def push_summary(context: Context, run: StepRun) -> None:
 def push_outputs(context: Context, record: ReuseRecord, names: tuple[str, ...]) -> None:
     """Push a reference for each declared output; for an optional one that was not written, that it is absent."""
     for name in names:
-        reference = record.output(name)
-        context["ti"].xcom_push(key=name, value=reference.to_json() if reference else absent(name))
+        context["ti"].xcom_push(key=name, value=output_value(record, name))
+
+
+def output_value(record: ReuseRecord, name: str) -> Any:
+    """What stands for an output in XCom: a reference, a small value, or that it is absent."""
+    reference = record.output(name)
+    if reference is not None:
+        return reference.to_json()
+    return record.xcoms.get(name, absent(name))
 
 
 def return_value(record: ReuseRecord) -> Any:
     """What the task returns: the JSON that its program wrote, else its references by name."""
     if "return_value" in record.xcoms:
         return record.xcoms["return_value"]
-    return {o.name: o.to_json() for o in record.outputs} or None
+    if len(record.outputs) == 1 and not record.xcoms and record.outputs[0].format and record.outputs[0].name == VALUE:
+        return record.outputs[0].to_json()
+    named = {o.name: (replace(o, preview={}) if o.format else o).to_json() for o in record.outputs}
+    return dict(record.xcoms) | named or None
 
 
 def push_return_value(context: Context, value: Any) -> None:

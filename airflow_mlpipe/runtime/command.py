@@ -2,7 +2,8 @@
 
 - A script whose name ends in ``.py`` runs in the step's Python; any other script runs directly, by its ``#!`` line.
 - A command runs as it is; its program is looked for on the PATH, the environment's programs first.
-- Both run in the code folder (an empty folder when there is no code).
+- A function runs in the step's Python, called by our :mod:`~airflow_mlpipe.values.call`.
+- All run in the code folder (an empty folder when there is no code).
 - The path of an optional input that its producer did not write is an empty argument.
 """
 
@@ -22,6 +23,8 @@ def command_line(step: StepSpec, layout: Layout, staged: Staged, interpreter: In
 
     :raises DefinitionError: for an empty command, or an argument that names no output of the step.
     """
+    if step.function is not None:
+        return (str(interpreter.python), "-m", "airflow_mlpipe.values.call", str(layout.call))
     arguments = tuple(_argument(argument, step, staged) for argument in step.command)
     if step.code is not None and step.code.entry is not None:
         script = below(layout.code, step.code.entry)
@@ -35,7 +38,7 @@ def command_line(step: StepSpec, layout: Layout, staged: Staged, interpreter: In
 
 def working_folder(step: StepSpec, layout: Layout) -> Path:
     """Where the program starts."""
-    return layout.code if step.code is not None else layout.work
+    return layout.code if step.code is not None or step.function is not None else layout.work
 
 
 def _argument(argument: Argument, step: StepSpec, staged: Staged) -> str:

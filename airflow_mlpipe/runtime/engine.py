@@ -9,11 +9,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from airflow_mlpipe.errors import StepCancelledError
+from airflow_mlpipe.errors import ProgramFailedError, StepCancelledError
 from airflow_mlpipe.runtime.cache import BlobCache
 from airflow_mlpipe.runtime.command import command_line, working_folder
 from airflow_mlpipe.runtime.environments import Environments, Interpreter
+from airflow_mlpipe.runtime.function import read_returned, refused, typed, verify_returned, write_call
 from airflow_mlpipe.runtime.job import Job, JobResult
+from airflow_mlpipe.runtime.kernel import kernel_folder
 from airflow_mlpipe.runtime.layout import Layout, Staged, remove
 from airflow_mlpipe.runtime.outcome import read_metrics, read_result
 from airflow_mlpipe.runtime.process import Process, Program
@@ -102,19 +104,35 @@ class Attempt:
             program = self._program(layout, staged, interpreter)
         if stager.linked or stager.fetched:
             self._on_line(f"staged {len(stager.linked)} files by links, fetched {in_words(stager.fetched)}")
-        ended = self._execute(program)
+        try:
+            ended = self._execute(program)
+        except ProgramFailedError as error:
+            if step.function is not None and (told := refused(layout, where)) is not None:
+                raise told from error
+            raise
         stager.check_unchanged(where)
         if recheck is not None:
             recheck()
         result = read_result(layout.result, where=where)
         metrics = read_metrics(layout.metrics, self._on_line)
         with os_errors(where, "publish the outputs", layout.root):
-            found = verify(step, staged, self._on_line)
+            returned = read_returned(layout, where) if step.function is not None else None
+            if returned is None:
+                found = verify(step, staged, self._on_line)
+            else:
+                found = verify_returned(step, staged, returned)
             self._stop_if_cancelled()
             outputs = publish(found, job.fingerprint, self._stores, cache)
         self._remove(self._checkpoints)
         peak = ended.peak_bytes or None
-        return JobResult(outputs=outputs, result=result, metrics=metrics, seconds=ended.seconds, peak_bytes=peak)
+        return JobResult(
+            outputs=outputs if returned is None else typed(outputs, returned),
+            result=result,
+            values={} if returned is None else returned.inline,
+            metrics=metrics,
+            seconds=ended.seconds,
+            peak_bytes=peak,
+        )
 
     def _program(self, layout: Layout, staged: Staged, interpreter: Interpreter) -> Program:
         job, step = self._job, self._job.step
@@ -128,7 +146,10 @@ class Attempt:
             checkpoints=self._checkpoints,
             caches=caches,
             worker=os.environ,
+            kernel=kernel_folder(self._host.cache.absolute()) if step.function is not None else None,
         )
+        if step.function is not None:
+            write_call(layout, step, staged)
         return Program(
             argv=command_line(step, layout, staged, interpreter),
             cwd=working_folder(step, layout),

@@ -38,11 +38,13 @@ class JobResult:
     """A finished attempt whose outputs are published (and not yet recorded).
 
     :param result: the JSON that the program wrote to ``MLPIPE_RESULT``; ``None`` if it wrote none.
+    :param values: small values that a function returned, by output, as XCom carries them.
     :param peak_bytes: the most memory that the program's processes used together.
     """
 
     outputs: tuple[OutputReference, ...]
     result: Any = None
+    values: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     peak_bytes: int | None = None

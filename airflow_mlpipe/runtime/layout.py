@@ -69,6 +69,16 @@ class Layout:
         return self.root / "exchange" / "metrics.jsonl"
 
     @property
+    def call(self) -> Path:
+        """What a function is called with."""
+        return self.root / "exchange" / "call.json"
+
+    @property
+    def answer(self) -> Path:
+        """What it returned."""
+        return self.root / "exchange" / "answer.json"
+
+    @property
     def result(self) -> Path:
         """``MLPIPE_RESULT``."""
         return self.root / "exchange" / "result.json"

@@ -50,7 +50,7 @@ def publish(found: Found, fingerprint: str, stores: EngineStores, cache: BlobCac
         stores.contents(_spelling(port)).publish(path, content)
     references = tuple(_reference(port, path, content, fingerprint, stores) for port, path, content in found)
     for _, path, content in found:
-        _adopt(path, content, cache)
+        adopt(path, content, cache)
     return references
 
 
@@ -87,6 +87,11 @@ def _identify(port: OutputPort, path: Path, where: str) -> LocalContent:
             given=str(path),
             fix=f"declare PipelineData(kind={'folder' if is_folder else 'file'!r})",
         )
+    return identify(path, where)
+
+
+def identify(path: Path, where: str) -> LocalContent:
+    """The content of an output.  :raises OutputInvalidError: for one that no store can hold."""
     try:
         return LocalIndex(None).identify(path)
     except (PathError, InputError, OutputInvalidError) as error:
@@ -119,7 +124,7 @@ def _reference(
     )
 
 
-def _adopt(path: Path, content: LocalContent, cache: BlobCache) -> None:
+def adopt(path: Path, content: LocalContent, cache: BlobCache) -> None:
     """The next step on this host links these files instead of fetching them."""
     for relative, entry in content.walk():
         file = f"{path}/{relative}" if content.kind == "folder" else str(path)

@@ -75,7 +75,7 @@ class Surroundings:
     """What an environment is made of besides the step.
 
     :param checkpoints: folder that survives retries. :param caches: the host's ``XDG_CACHE_HOME``.
-    :param worker: the worker's own environment.
+    :param worker: the worker's own environment. :param kernel: of a function step, see :mod:`.kernel`.
     """
 
     layout: Layout
@@ -84,6 +84,7 @@ class Surroundings:
     checkpoints: Path
     caches: Path
     worker: Mapping[str, str]
+    kernel: Path | None = None
 
 
 def make_variables(step: StepSpec, around: Surroundings, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -103,9 +104,11 @@ def make_variables(step: StepSpec, around: Surroundings, secrets: Mapping[str, s
                 fix="set it there",
             )
         variables[name] = around.worker[name]
-    if step.sorted_listings:
+    ours = [str(_PYSITE)] if step.sorted_listings else []
+    ours += [str(around.kernel)] if around.kernel is not None else []
+    if ours:
         given = variables.get("PYTHONPATH")
-        variables["PYTHONPATH"] = os.pathsep.join([str(_PYSITE), given] if given else [str(_PYSITE)])
+        variables["PYTHONPATH"] = os.pathsep.join([*ours, given] if given else ours)
     variables |= _of_ports(step, around.staged)
     variables |= _of_exchange(step, around)
     variables |= _of_secrets(around.layout, secrets)
@@ -152,7 +155,7 @@ def _of_ports(step: StepSpec, staged: Staged) -> dict[str, str]:
 
 def _of_exchange(step: StepSpec, around: Surroundings) -> dict[str, str]:
     layout = around.layout
-    parameters = dict(step.parameters)
+    parameters = dict(step.parameters) if step.function is None else {}  # a function's are in its call
     layout.params.write_text(json.dumps(parameters, ensure_ascii=False), encoding="utf-8")
     layout.metrics.touch()
     texts = {name: as_text(value) for name, value in parameters.items()}

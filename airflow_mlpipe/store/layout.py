@@ -13,6 +13,7 @@ kind, whatever characters Airflow lets through.
 ``last/<dag>/<task>/<map>.json``                       the latest of those that had a result
 ``usage/<aa>/<fp>``                                    its modification time is when a result was last used
 ``pins/<aa>/<fp>.json``                                results to keep: who, why
+``values/<dag>/<run>/<task>/<map>/<key>.json``         what the XCom of a task that is no step refers to
 ``quarantine/<key>``                                   documents that could not be read
 ====================================================  ==============================================================
 
@@ -37,6 +38,7 @@ RUNS = "runs"
 LAST = "last"
 USAGE = "usage"
 PINS = "pins"
+VALUES = "values"
 QUARANTINE = "quarantine"
 
 _FINGERPRINT = re.compile(r"([a-z][a-z0-9]*):([0-9a-f]{64})\Z")
@@ -123,6 +125,11 @@ def run_key(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
 def last_key(dag_id: str, task_id: str, map_index: int) -> str:
     """Key of the latest run of a task that had a result."""
     return f"{LAST}/{quote_id(dag_id)}/{quote_id(task_id)}/{map_index}.json"
+
+
+def value_key(dag_id: str, run_id: str, task_id: str, map_index: int, key: str) -> str:
+    """Key of what an XCom of a task that is no step refers to."""
+    return f"{VALUES}/{quote_id(dag_id)}/{quote_id(run_id)}/{quote_id(task_id)}/{map_index}/{quote_id(key)}.json"
 
 
 def runs_prefix(dag_id: str | None, run_id: str | None, task_id: str | None) -> str:

@@ -21,6 +21,7 @@ from airflow_mlpipe.store.layout import (
     RECORDS,
     RUNS,
     USAGE,
+    VALUES,
     fingerprint_stem,
     is_fingerprint,
     stem_fingerprint,
@@ -83,7 +84,7 @@ def remember(store: ObjectStore, *, now: float, grace: float, unused_for: float 
             forgotten.append(("record", info, "it was not used for long"))
         else:
             kept_records.append(record)
-    for folder in (RUNS, LAST):
+    for folder in (RUNS, LAST, VALUES):
         for info, run in _documents(store, folder, runs.decode):
             if run is None:
                 if now - info.modified >= grace:

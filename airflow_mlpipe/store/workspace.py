@@ -20,6 +20,7 @@ from airflow_mlpipe.store.pins import Pins
 from airflow_mlpipe.store.records import Records
 from airflow_mlpipe.store.runs import Runs
 from airflow_mlpipe.store.usage import Usage
+from airflow_mlpipe.store.values import PushedValues
 
 if TYPE_CHECKING:
     from airflow_mlpipe.store.contents import Contents
@@ -44,6 +45,7 @@ class Workspace:
         self._records = Records(store)
         self._keys = Keys(store)
         self._runs = Runs(store)
+        self._values = PushedValues(store)
         self._leases = Leases(store, lease_seconds=lease_seconds)
         self._usage = Usage(store)
         self._pins = Pins(store)
@@ -81,6 +83,12 @@ class Workspace:
         """What task instances did."""
         self.check_format()
         return self._runs
+
+    @property
+    def values(self) -> PushedValues:
+        """What XComs of ordinary tasks refer to."""
+        self.check_format()
+        return self._values
 
     @property
     def leases(self) -> Leases:

@@ -82,3 +82,17 @@ def test_a_mapped_step_executes_only_the_instance_that_was_added(run_dag, exampl
     file.write_text(file.read_text().replace("[8, 16, 24, 32]", "[8, 16, 24, 32, 40]"))
     more = run_dag(folder=examples, dag_id="mapped")
     assert more.executed == ["features[4]", "narrowest"]
+
+
+@pytest.mark.slow
+def test_functions_scripts_and_ordinary_tasks_pass_data_to_each_other(run_dag, examples):
+    """The functions example executes once; another regularization executes the training and what takes its result."""
+    first = run_dag(folder=examples, dag_id="functions")
+    assert set(first.states.values()) == {"success"}, first.log
+    assert first.executed == ["digits", "features", "report", "train"]
+    assert first["train"].xcoms["model"]["type"] == "sklearn.LogisticRegression"
+    assert float(first["announce"].xcoms["return_value"].split()[1]) > 0.85
+    assert run_dag(folder=examples, dag_id="functions").executed == []
+    changed = run_dag(folder=examples, dag_id="functions", conf={"regularization": 50.0})
+    assert changed.executed == ["train"]
+    assert changed["train"].reasons == ["PARAM regularization 1.0 -> 50.0"]

@@ -1,0 +1,13 @@
+"""Values: how an object of a program becomes a file that has a digest, and a file becomes the object that is asked for.
+
+A step's own process needs this as well as the worker: it is copied beside every function step, whatever environment
+that runs in.  So it imports the standard library and the kernel's errors and names alone, and a library of values
+(pandas, pyarrow, torch ...) only inside the methods of the format that writes it.
+
+``save.py`` and ``load.py`` are the verbs; ``registry.py`` finds the materializer of a type by its name and imports no
+library; ``structure.py`` writes what is made of plain values; ``formats/`` has one file a family of types;
+``call.py`` is the process of a function step.
+
+Guarantees: equal values give equal bytes; nothing is pickled unless the author writes so and the deployment allows it;
+loading imports no module that the data name.
+"""

@@ -1,0 +1,110 @@
+"""The port to a family of types: Materializer, and what is known of a value that it saved.
+
+A third party adds a type with one class of this shape - it need not derive from, or import, anything of ours - and an
+entry point of the group ``airflow_mlpipe.materializers``; ``airflow_mlpipe.testing.MaterializerContract`` tests it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+
+class Materializer(Protocol):
+    """Writes the values of some types to a file or a folder, and reads them back in the forms that it knows.
+
+    A class with these members; it is made once, without arguments, when a value first needs it, and its module is
+    imported then.  It imports its library inside its methods.
+
+    :ivar format: id and version of what it writes, ``"arrow/1"``; a value is read by the materializer of its format, so
+        a changed layout is a new version.
+    :ivar suffix: of the file (``".arrow"``); empty for a folder.
+    :ivar types: names of the types whose values it saves, ``"pandas.DataFrame"``: top-level package and qualified name
+        (:func:`~airflow_mlpipe.values.names.type_name`); subclasses of them as well.
+    :ivar forms: names of the types that it can give when it loads; ``types`` are among them.
+    """
+
+    format: str
+    suffix: str
+    types: tuple[str, ...]
+    forms: tuple[str, ...]
+
+    def save(self, value: Any, path: Path) -> Mapping[str, Any]:
+        """Write a value to ``path``, which is not there yet.  Equal values give equal bytes.
+
+        :returns: details that :meth:`load` needs besides the bytes; JSON, small; may be empty.
+        :raises ValueError: for a value that cannot be written exactly, saying which part of it and why.
+        """
+        ...
+
+    def load(self, path: Path, form: str, details: Mapping[str, Any]) -> Any:
+        """Read a value.
+
+        :param form: one of ``forms``; the name of the saved type where the consumer asks for no other.
+        :param details: what :meth:`save` returned.
+        :raises ValueError: for bytes that are none of this format. Never executes code that the bytes hold.
+        """
+        ...
+
+    def preview(self, value: Any) -> Mapping[str, Any]:
+        """What a person sees in Airflow's UI: shape, columns, a few values; JSON, and soon made."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """What a materializer has, too, whose values can be written and read a batch at a time in bounded memory."""
+
+    def save_stream(self, batches: Iterator[Any], path: Path) -> Mapping[str, Any]:
+        """Write batches one after the other; details as :meth:`Materializer.save`, ``{"batches": n}`` among them."""
+        ...
+
+    def load_stream(self, path: Path, form: str, details: Mapping[str, Any]) -> Iterator[Any]:
+        """Read batch after batch, each in ``form``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """A value that lies in a file or folder.
+
+    :param type: name of the type that it had, for people and for consumers that name no form.
+    :param format: of its materializer. :param name: of the file or folder, below where it was saved.
+    :param details: for :meth:`Materializer.load`. :param preview: for people.
+    :param length: of a sequence, so that a task can be mapped over it.
+    """
+
+    type: str
+    format: str
+    name: str
+    kind: Literal["file", "folder"] = "file"
+    details: Mapping[str, Any] = field(default_factory=dict)
+    preview: Mapping[str, Any] = field(default_factory=dict)
+    length: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain members."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Saved:
+        """Read :meth:`to_json` back; members that are not known are left out."""
+        return cls(**{name: document[name] for name in cls.__slots__ if name in document})
+
+
+def first_of(batches: Iterable[Any]) -> tuple[Any, Iterator[Any]]:
+    """The first of some batches (``None`` when there is none), and all of them.
+
+    :raises StopIteration: never.
+    """
+    rest = iter(batches)
+    for first in rest:
+
+        def again(first: Any = first) -> Iterator[Any]:
+            yield first
+            yield from rest
+
+        return first, again()
+    return None, iter(())

@@ -1,0 +1,154 @@
+"""Save: a value as a file or folder with the name ``value`` and its format's suffix; a small plain one as JSON.
+
+Which way a value goes: a path is the file or folder that it names; a generator is written batch by batch; a type with a
+materializer by that; what is made of plain values, and of those, as JSON, each member with a materializer in a file of
+its own beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_mlpipe.errors import StepError
+from airflow_mlpipe.values import registry
+from airflow_mlpipe.values.errors import UnsupportedValueError
+from airflow_mlpipe.values.materializer import Materializer, Saved, Streams, first_of
+from airflow_mlpipe.values.structure import encode, is_plain
+
+INLINE = 3 * 1024
+"""Bytes of JSON up to which a value travels in XCom itself: a row stays under 4 KiB."""
+
+NAME = "value"
+PATH, JSON, STRUCTURE = "path/1", "json/1", "structure/1"
+MEMBERS = "value.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inline:
+    """A value so small that its JSON is carried along.  :param plain: whether the JSON is the value itself."""
+
+    document: Any
+    plain: bool
+
+
+def save_value(value: Any, folder: Path, *, name: str = NAME, path: str = "value") -> Saved | Inline:
+    """Write a value into a folder.
+
+    :param name: of the file, without suffix. :param path: what the value is called in messages.
+    :raises UnsupportedValueError: for a type that has no form. :raises StepError: for a value that has none.
+    """
+    if isinstance(value, os.PathLike):
+        return _save_path(Path(value), folder, path)
+    if isinstance(value, Iterator):
+        return _save_stream(value, folder, name, path)
+    found = _materializer(value)
+    if found is not None:
+        return _save_with(found, value, folder, name, path)
+    return _save_structure(value, folder, name, path)
+
+
+def _materializer(value: Any) -> Materializer | None:
+    if type(value) is dict and value:
+        from airflow_mlpipe.values.formats.tensors import state_dict_names
+
+        return registry.of_format("state_dict/1") if state_dict_names(value) else None
+    return registry.of_type(type(value))
+
+
+def _save_with(found: Materializer, value: Any, folder: Path, name: str, path: str) -> Saved:
+    target = folder / f"{name}{found.suffix}"
+    try:
+        details = found.save(value, target)
+    except ValueError as error:
+        raise StepError(f"the value cannot be written: {error}", where=path, given=registry.describe(value)) from error
+    return Saved(
+        type=registry.describe(value),
+        format=found.format,
+        name=target.name,
+        kind="folder" if target.is_dir() else "file",
+        details=dict(details or {}),
+        preview=dict(found.preview(value)),
+    )
+
+
+def _save_path(value: Path, folder: Path, path: str) -> Saved:
+    if not value.exists():
+        fix = "write it before returning its path"
+        raise StepError("there is no such file or folder", where=path, given=str(value), fix=fix)
+    value = Path(os.path.realpath(value))
+    target = folder / value.name
+    if Path.cwd() in value.parents or Path(os.environ.get("TMPDIR", "/nowhere")) in value.parents:
+        shutil.move(value, target)  # the attempt's own: nobody reads it after this
+    elif value.is_dir():
+        shutil.copytree(value, target)
+    else:
+        shutil.copy2(value, target)
+    kind = "folder" if target.is_dir() else "file"
+    return Saved(type="pathlib.Path", format=PATH, name=target.name, kind=kind, preview={"name": target.name})  # type: ignore[arg-type]
+
+
+def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str) -> Saved | Inline:
+    first, batches = first_of(value)
+    found = None if first is None else _materializer(first)
+    if found is None or not isinstance(found, Streams):
+        return _save_structure(list(batches), folder, name, path)
+    target = folder / f"{name}{found.suffix}"
+    try:
+        details = dict(found.save_stream(batches, target))
+    except ValueError as error:
+        raise StepError(f"the batches cannot be written: {error}", where=path) from error
+    return Saved(
+        type=registry.describe(first),
+        format=found.format,
+        name=target.name,
+        details=details | {"stream": True},
+        preview={"batches": details.get("batches"), "first": dict(found.preview(first))},
+    )
+
+
+def _save_structure(value: Any, folder: Path, name: str, path: str) -> Saved | Inline:
+    members = folder / name
+    count = 0
+
+    def leaf(member: Any, at: str) -> Any | None:
+        nonlocal count
+        if not isinstance(member, os.PathLike) and _materializer(member) is None:
+            return None
+        members.mkdir(exist_ok=True)
+        into = members
+        if isinstance(member, os.PathLike):  # keeps its own name, so it needs a folder of its own
+            into = members / f"{count:06d}"
+            into.mkdir()
+        saved = save_value(member, into, name=f"{count:06d}", path=at)
+        count += 1
+        assert isinstance(saved, Saved)
+        return saved.to_json() | {"preview": {}, "name": f"{into.name}/{saved.name}" if into != members else saved.name}
+
+    document = encode(value, leaf, path=path)
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    if not count and len(text.encode()) <= INLINE:
+        return Inline(document=document, plain=is_plain(value))
+    common: dict[str, Any] = {"type": registry.describe(value), "preview": _preview(value, text)}
+    if isinstance(value, (list, tuple)):
+        common["length"] = len(value)
+    if count:
+        (members / MEMBERS).write_text(text, encoding="utf-8")
+        return Saved(format=STRUCTURE, name=members.name, kind="folder", **common)
+    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    return Saved(format=JSON, name=f"{name}.json", **common)
+
+
+def _preview(value: Any, text: str) -> Mapping[str, Any]:
+    size: dict[str, Any] = {"length": len(value)} if hasattr(value, "__len__") else {}
+    if isinstance(value, dict):
+        return size | {"members": {str(k)[:40]: registry.describe(v) for k, v in list(value.items())[:20]}}
+    return size | {"text": text[:200]}
+
+
+__all__ = ["INLINE", "Inline", "UnsupportedValueError", "save_value"]

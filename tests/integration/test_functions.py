@@ -1,0 +1,202 @@
+"""Functions as steps, on a real Airflow: values move by type, and only what changed executes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+FILE = "pipeline.py"
+
+TABLES = """
+    from __future__ import annotations
+    import pendulum
+    from airflow.sdk import Param, dag, task
+    from typing import TYPE_CHECKING
+    from pathlib import Path
+    from airflow_mlpipe import Outputs, step, load, ScriptStep, PipelineData
+    if TYPE_CHECKING:
+        import numpy as np
+        import pandas as pd
+        import polars as pl
+
+    FACTOR = 2
+
+    def scaled(value):
+        return value * FACTOR
+
+    @step
+    def numbers(count: int = 4) -> pd.DataFrame:
+        return pd.DataFrame({"x": range(count)})
+
+    @step
+    def total(table: pl.LazyFrame, rate: float) -> Outputs(sum=float, squares=np.ndarray):
+        assert isinstance(table, pl.LazyFrame), type(table)
+        x = table.collect()["x"].to_numpy()
+        return Outputs(sum=float(scaled(x.sum()) * rate), squares=x ** 2)
+
+    @step
+    def described(squares: np.ndarray, sum: float) -> dict:
+        return {"max": int(squares.max()), "sum": sum}
+
+    @task
+    def ordinary(table):
+        return [type(table).__module__.split(".")[0], len(table)]
+
+    @dag(schedule=None, start_date=pendulum.datetime(2026, 1, 1), params={"rate": Param(0.5, type="number")})
+    def tables():
+        table = numbers()
+        found = total(table, rate="{{ params.rate }}")
+        described(found.squares, found.sum)
+        ordinary(table)
+
+    tables()
+"""
+
+
+def test_values_move_between_functions_in_the_forms_that_they_ask_for(run_dag):
+    """A pandas frame becomes a LazyFrame, an array and a number, and an ordinary task gets the frame itself."""
+    run = run_dag(files={FILE: TABLES})
+    assert run.states == dict.fromkeys(["numbers", "total", "described", "ordinary"], "success"), run.log
+    assert run["described"].xcoms["return_value"] == {"max": 9, "sum": 6.0}
+    assert run["ordinary"].xcoms["return_value"] == ["pandas", 4]
+    assert run["total"].xcoms["sum"] == 6.0
+    assert run["total"].xcoms["squares"]["type"] == "numpy.ndarray"
+
+
+def test_an_unchanged_function_is_reused_and_a_changed_parameter_executes_what_uses_it(run_dag):
+    """The second run executes nothing; another rate executes `total` and what depends on its number."""
+    run_dag(files={FILE: TABLES})
+    assert run_dag(files={FILE: TABLES}).executed == []
+    assert run_dag(conf={"rate": 2.0}).executed == ["described", "total"]
+    moved = TABLES.replace("    FACTOR = 2", "    UNRELATED = 1\n\n    FACTOR = 2")
+    assert run_dag(files={FILE: moved}).executed == []
+    other = run_dag(files={FILE: TABLES.replace("FACTOR = 2", "FACTOR = 3")})
+    assert other.executed == ["described", "total"]
+    assert other["total"].reasons == ["CODE FACTOR changed"]
+
+
+def test_an_equal_table_of_a_changed_function_keeps_its_consumers(run_dag):
+    """Early cut-off: `numbers` is rewritten, its frame has the same bytes, nothing after it executes."""
+    run_dag(files={FILE: TABLES})
+    again = run_dag(files={FILE: TABLES.replace('{"x": range(count)}', '{"x": [i for i in range(count)]}')})
+    assert again.executed == ["numbers"]
+
+
+def test_rows_of_xcom_stay_small(run_dag):
+    """No row is longer than 4 KiB, whatever was returned."""
+    run = run_dag(files={FILE: TABLES.replace("count: int = 4", "count: int = 100_000")})
+
+    for task in run.tasks.values():
+        for key, value in task.xcoms.items():
+            assert len(json.dumps(value)) < 4096, (task.task_id, key)
+
+
+MAPPED = """
+    from airflow_mlpipe import step
+
+    @step
+    def power(base: int, exponent: int) -> int:
+        return base ** exponent
+
+    @step
+    def summed(values: list) -> int:
+        return sum(values)
+
+    @dag(schedule=None, start_date=pendulum.datetime(2026, 1, 1))
+    def mapped():
+        @step
+        def bases() -> list:
+            return [1, 2, 3]
+
+        summed(power.partial(exponent=2).expand(base=bases()))
+
+    mapped()
+"""
+
+
+def test_a_function_is_mapped_over_a_list_and_gathered(run_dag):
+    """`expand` takes a step's list, and a step takes all instances' results as a list."""
+    run = run_dag(MAPPED)
+    assert run["summed"].xcoms["return_value"] == 14, run.log
+    assert run_dag(MAPPED).executed == []
+
+
+def test_paths_and_files_move_both_ways_between_functions_and_scripts(run_dag):
+    """A function returns a file, a script reads it, and a function reads the script's."""
+    run = run_dag(
+        """
+        from pathlib import Path
+        from airflow_mlpipe import PipelineData, ScriptStep, step
+
+        @step
+        def write() -> Path:
+            path = Path("words.txt")
+            path.write_text("a b c")
+            return path
+
+        @step
+        def read(upper: Path) -> str:
+            return upper.read_text()
+
+        with DAG("both", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            upper = PipelineData("upper", kind="file", filename="upper.txt")
+            ScriptStep(task_id="upper", script_name="upper.py", source_directory="code",
+                       arguments=[write(), upper], inputs=None, outputs=[upper])
+            read(upper)
+        """,
+        files={"code/upper.py": "import sys\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).read().upper())\n"},
+    )
+    assert run["read"].xcoms["return_value"] == "A B C", run.log
+
+
+def test_a_value_that_cannot_travel_is_an_error_that_names_it_and_the_ways_out(run_dag):
+    """The task fails for good; the message names the type and the place."""
+    run = run_dag(
+        """
+        from airflow_mlpipe import step
+
+        class Odd:
+            pass
+
+        @step(retries=2)
+        def odd():
+            return {"a": [1, Odd()]}
+
+        with DAG("odd", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            odd()
+        """
+    )
+    assert run.states == {"odd": "failed"}
+    assert "Odd" in run["odd"].log
+    assert "['a'][1]" in run["odd"].log
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("numbers(1, 2)", "cannot be called so"),
+        ("numbers(cuont=1)", "cannot be called so"),
+        ("numbers(object())", "object"),
+    ],
+)
+def test_a_wrong_call_is_an_error_at_parse(run_dag, call, words):
+    """It names the step and what the function takes."""
+    run_dag.write({FILE: TABLES.replace("table = numbers()", f"table = {call}")})
+    with pytest.raises(AssertionError, match=words):
+        run_dag.parse()
+
+
+def test_the_decorator_is_also_task_step(run_dag):
+    """The provider registers it."""
+    run = run_dag(
+        """
+        with DAG("registered", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            @task.step
+            def three() -> int:
+                return 3
+            three()
+        """
+    )
+    assert run["three"].xcoms["return_value"] == 3
+    assert run["three"].decision == "executed"

@@ -1,0 +1,135 @@
+"""The XCom backend, on a real Airflow: ordinary tasks return values of any size, and rows stay small."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+FILE = "ordinary.py"
+DAG = """
+import pendulum
+from airflow.sdk import dag, task
+from airflow_mlpipe import step
+
+
+@dag(schedule=None, start_date=pendulum.datetime(2026, 1, 1))
+def ordinary():
+    @task
+    def frame():
+        import pandas as pd
+        return pd.DataFrame({"x": range(1000), "password": ["hunter2"] * 1000})
+
+    @task
+    def array():
+        import numpy as np
+        return {"values": np.arange(5), "n": 5}
+
+    @task
+    def long():
+        return list(range(5000))
+
+    @task
+    def short():
+        return {"a": [1, 2]}
+
+    @task
+    def looked(table, held, numbers, small):
+        return [type(table).__name__, len(table), type(held["values"]).__name__, held["n"], sum(numbers), small["a"]]
+
+    @step
+    def counted(table) -> int:
+        return len(table)
+
+    table = frame()
+    looked(table, array(), long(), short())
+    counted(table)
+
+
+ordinary()
+"""
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    """The backend of this process, as ``[core] xcom_backend`` would choose it."""
+    from airflow.sdk.execution_time import lazy_sequence, task_runner, xcom
+
+    import airflow_mlpipe.xcom
+
+    for module in (xcom, task_runner, lazy_sequence):
+        if hasattr(module, "XCom"):
+            monkeypatch.setattr(module, "XCom", airflow_mlpipe.xcom.XComBackend)
+
+
+def test_ordinary_tasks_pass_values_of_any_size_and_rows_stay_small(run_dag, backend):
+    """A frame, an array in a dict and a long list come as they went; a step gets the frame, too."""
+    run = run_dag(files={FILE: DAG})
+    assert set(run.states.values()) == {"success"}, run.log
+    assert run["looked"].xcoms["return_value"] == ["DataFrame", 1000, "ndarray", 5, 12497500, [1, 2]]
+    assert run["counted"].xcoms["return_value"] == 1000
+    assert run["short"].xcoms["return_value"] == {"a": [1, 2]}
+    for task in run.tasks.values():
+        for key, value in task.xcoms.items():
+            assert len(json.dumps(value)) < 4096, (task.task_id, key)
+
+
+def test_a_row_shows_what_the_value_is_and_no_secret(run_dag, backend):
+    """Type, shape and columns are in it; a column with a secret's name is not shown."""
+    row = run_dag(files={FILE: DAG})["frame"].xcoms["return_value"]
+    assert row["type"] == "pandas.DataFrame"
+    assert row["preview"]["shape"] == [1000, 2]
+    assert "hunter2" not in json.dumps(row)
+
+
+def test_an_equal_value_is_written_once(run_dag, backend):
+    """Two runs push the same bytes: one blob."""
+    first = run_dag(files={FILE: DAG})
+    blobs = sorted(p.name for p in (run_dag.workspace / "blobs").rglob("*") if p.is_file())
+    second = run_dag(files={FILE: DAG})
+    assert second["frame"].xcoms["return_value"]["digest"] == first["frame"].xcoms["return_value"]["digest"]
+    assert sorted(p.name for p in (run_dag.workspace / "blobs").rglob("*") if p.is_file()) == blobs
+
+
+def test_gc_keeps_what_an_xcom_refers_to_until_the_xcom_is_deleted(run_dag, backend):
+    """The value is needed while its row is remembered, and garbage afterwards."""
+    from datetime import timedelta
+
+    from airflow_mlpipe.hooks.workspace import open_workspace
+    from airflow_mlpipe.model.records import Producer
+    from airflow_mlpipe.store.gc import collect
+
+    run = run_dag(files={FILE: DAG})
+    digest = run["long"].xcoms["return_value"]["digest"].replace(":", "_")
+    workspace = open_workspace()
+
+    def garbage():
+        return [o.key for o in collect(workspace, grace=timedelta(0)).objects if digest in o.key]
+
+    assert garbage() == []
+    workspace.values.forget(Producer(dag_id="ordinary", task_id="long", run_id=run.run_id), "return_value")
+    assert len(garbage()) == 1
+
+
+def test_a_reference_to_another_place_is_refused(run_dag, backend):
+    """A forged reference names a datastore of its own: it is not read."""
+    from airflow_mlpipe import load
+    from airflow_mlpipe.errors import InputError
+
+    row = run_dag(files={FILE: DAG})["frame"].xcoms["return_value"]
+    with pytest.raises(InputError, match="outside of this deployment"):
+        load({**row, "datastore": "evil=file:///etc"})
+
+
+def test_a_value_whose_data_are_gone_names_who_made_them(run_dag, backend, monkeypatch, tmp_path):
+    """The error says which task instance made them, and what to do."""
+    import shutil
+
+    from airflow_mlpipe import load
+    from airflow_mlpipe.errors import InputError
+
+    run = run_dag(files={FILE: DAG})
+    shutil.rmtree(run_dag.workspace / "blobs")
+    monkeypatch.setenv("AIRFLOW__MLPIPE__CACHE", str(tmp_path / "other-cache"))
+    with pytest.raises(InputError, match=f"ordinary/{run.run_id[:10]}.*/frame"):
+        load(run["frame"].xcoms["return_value"])
