@@ -24,6 +24,7 @@ from typing import Any
 
 from airflow_mlpipe.errors import UncacheableError
 from airflow_mlpipe.fingerprint.canonical import canonical
+from airflow_mlpipe.fingerprint.closure import Closure
 from airflow_mlpipe.fingerprint.code import Source, widened
 from airflow_mlpipe.fingerprint.digest import digest_bytes
 from airflow_mlpipe.model.code import CodeSnapshot
@@ -68,7 +69,7 @@ def read_function(
     source = Source(root, cache_dir)
     source.overlay(relative, reduction.text().encode())
     if "site-packages" in Path(root).parts:  # an installed package: the environment says which version of it
-        found = replace_imports(source, relative)
+        found = _imports_of(source, relative)
         snapshot = source.snapshot([relative], found)
     else:
         snapshot = widened(source, relative, include)
@@ -76,10 +77,8 @@ def read_function(
     return FunctionCode(file=relative, name=plain.__name__, bindings=reduction.bindings, snapshot=snapshot)
 
 
-def replace_imports(source: Source, relative: str) -> Any:
+def _imports_of(source: Source, relative: str) -> Closure:
     """What one file imports, without following it."""
-    from airflow_mlpipe.fingerprint.closure import Closure
-
     imports = source.imports(relative).imports
     return Closure(files={relative}, outside={i.module.partition(".")[0] for i in imports if not i.level and i.module})
 

@@ -8,6 +8,6 @@ that runs in.  So it imports the standard library and the kernel's errors and na
 library; ``structure.py`` writes what is made of plain values; ``formats/`` has one file a family of types;
 ``call.py`` is the process of a function step.
 
-Guarantees: equal values give equal bytes; nothing is pickled unless the author writes so and the deployment allows it;
-loading imports no module that the data name.
+Guarantees: equal values give equal bytes; nothing is pickled; loading imports no module because the data name it, but
+those of scikit-learn, numpy and scipy that an estimator may consist of.
 """

@@ -1,7 +1,7 @@
 """The port to a family of types: Materializer, and what is known of a value that it saved.
 
 A third party adds a type with one class of this shape - it need not derive from, or import, anything of ours - and an
-entry point of the group ``airflow_mlpipe.materializers``; ``airflow_mlpipe.testing.MaterializerContract`` tests it.
+entry point of the group ``airflow_mlpipe.materializers``.
 """
 
 from __future__ import annotations
