@@ -38,7 +38,7 @@ from airflow_mlpipe.operators.mapped import StepPartial
 from airflow_mlpipe.operators.output_arg import OutputArg
 from airflow_mlpipe.operators.ports import Inputs, Port, check_outputs, plain_arguments
 from airflow_mlpipe.operators.program import Said
-from airflow_mlpipe.operators.xcoms import push_outputs, push_return_value, push_summary, return_value
+from airflow_mlpipe.operators.xcoms import check_mappable, push_outputs, push_return_value, push_summary, return_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -360,7 +360,9 @@ class StepOperator(Lineage, BaseOperator):
         push_outputs(context, record, self.pushed_outputs())
         push_summary(context, self._run)
         workspace.runs.put(self._run)
-        return return_value(record)
+        value = return_value(record)
+        check_mappable(self, value)
+        return value
 
     def _remember_failure(self, run: StepRun, error: BaseException) -> StepRun:
         if isinstance(error, InputChangedError):

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlpipe.errors import OutputInvalidError
 from airflow_mlpipe.model.records import ReuseRecord, StepRun
-from airflow_mlpipe.model.reference import absent
+from airflow_mlpipe.model.reference import absent, is_reference
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -60,6 +61,21 @@ def return_value(record: ReuseRecord) -> Any:
     return dict(record.xcoms) | named or None
 
 
+def check_mappable(task: Any, value: Any) -> None:
+    """Airflow would map over the members of a reference's JSON, not over the list that it stands for.
+
+    :raises OutputInvalidError: when a task is mapped over a value that is a typed reference.
+    """
+    if is_reference(value) and value.get("format") and next(task.iter_mapped_dependants(), None) is not None:
+        raise OutputInvalidError(
+            "a task is mapped over this step's result, which is kept outside of XCom",
+            where=f"step {task.task_id!r}",
+            given=value.get("type"),
+            valid="a list or dict of plain values, of up to 3 KiB of JSON",
+            fix="return what tells the instances apart (names, numbers), and let each of them take its part",
+        )
+
+
 def push_return_value(context: Context, value: Any) -> None:
     """Push what ``execute`` would have returned, for a task that ends without it.
 
@@ -73,6 +89,7 @@ def push_return_value(context: Context, value: Any) -> None:
     task: Any = context["task"]
     if not task.do_xcom_push or value is None:
         return
+    check_mappable(task, value)
     is_mapped = ti.map_index is not None and ti.map_index >= 0
     length = len(value) if not is_mapped and next(task.iter_mapped_dependants(), None) is not None else None
     if task.multiple_outputs and isinstance(value, Mapping):

@@ -200,3 +200,25 @@ def test_the_decorator_is_also_task_step(run_dag):
     )
     assert run["three"].xcoms["return_value"] == 3
     assert run["three"].decision == "executed"
+
+
+def test_mapping_over_a_list_that_is_no_row_of_xcom_is_an_error_with_a_way_out(run_dag):
+    """Airflow would map over the reference's own members; the step fails and says what to return, and does so again."""
+    source = """
+        from airflow_mlpipe import step
+
+        @step
+        def long() -> list:
+            return list(range(5000))
+
+        @step
+        def one(value: int) -> int:
+            return value
+
+        with DAG("mapped_long", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            one.expand(value=long())
+        """
+    for _ in range(2):
+        run = run_dag(source)
+        assert run["long"].state == "failed"
+        assert "mapped over this step's result" in run["long"].log
