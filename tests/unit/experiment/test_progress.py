@@ -121,7 +121,10 @@ def test_a_terminal_gets_a_table_that_is_redrawn(monkeypatch: pytest.MonkeyPatch
         with reporter:
             reporter.update(Snapshot(run=_run("running"), steps=(_step("prepare", "running"),)))
             reporter.finish(DONE)
-        shown = os.read(leader, 65536).decode()
+        # A read gives what has arrived; the cursor comes back last.
+        shown = ""
+        while "\x1b[?25h" not in shown:
+            shown += os.read(leader, 65536).decode()
     os.close(leader)
     assert "prepare" in shown
     assert "success in 14.2 s: 1 executed, 1 reused" in shown
