@@ -7,25 +7,28 @@ reference is for people, and a datastore that the reference itself spells out is
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from airflow_mlpipe.errors import InputError, ObjectNotFoundError
 from airflow_mlpipe.fingerprint.digest import blob_key, tree_key
 from airflow_mlpipe.fingerprint.local import LocalIndex
+from airflow_mlpipe.fingerprint.tree import TreeEntry
 from airflow_mlpipe.hooks.workspace import Stores
 from airflow_mlpipe.model.records import Producer
 from airflow_mlpipe.model.reference import OutputReference, inline_value, is_inline_value, is_reference
 from airflow_mlpipe.runtime.cache import Blob, BlobCache
 from airflow_mlpipe.runtime.function import described
 from airflow_mlpipe.runtime.publish import adopt
+from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.values.load import load_value
 from airflow_mlpipe.values.materializer import Saved
-from airflow_mlpipe.values.save import Inline, save_value
+from airflow_mlpipe.values.save import MEMBERS, STRUCTURE, Inline, save_value
 from airflow_mlpipe.values.structure import decode
 
 
@@ -38,17 +41,10 @@ def load(value: Any, form: Any = Any) -> Any:
     :raises StepError: when the value has no such form.
     """
     if is_inline_value(value):
-        return decode(value["value"], form, _no_leaf)
+        return decode(value["value"], form, load)
     if not is_reference(value):
         return value
-    reference = OutputReference.from_json(value)
-    if "=" in reference.datastore:
-        raise InputError(
-            "a reference to data outside of this deployment is refused",
-            where="load",
-            given=reference.datastore,
-            valid="the workspace, and datastores that a connection or [mlpipe] datastores names",
-        )
+    reference = _own(value)
     saved = Saved(
         type=reference.type,
         format=reference.format,
@@ -59,6 +55,72 @@ def load(value: Any, form: Any = Any) -> Any:
     return load_value(_staged(reference, Stores()), saved, form)
 
 
+def _own(value: Any) -> OutputReference:
+    """A reference to data of this deployment.  :raises InputError: for one to data elsewhere."""
+    reference = OutputReference.from_json(value)
+    if "=" in reference.datastore:
+        raise InputError(
+            "a reference to data outside of this deployment is refused",
+            where="load",
+            given=reference.datastore,
+            valid="the workspace, and datastores that a connection or [mlpipe] datastores names",
+        )
+    return reference
+
+
+def document_of(value: Any) -> Any:
+    """The structured JSON of a value that was saved as such.
+
+    :param value: what XCom carries: a reference to a value of format ``json/1`` or ``structure/1``, or a small value.
+    :raises InputError: as :func:`load`.
+    """
+    if is_inline_value(value):
+        return value["value"]
+    reference = _own(value)
+    contents = Stores().contents(reference.datastore)
+    with _told(reference):
+        digest = reference.digest
+        if reference.format == STRUCTURE:
+            digest = _entry(contents, reference, MEMBERS).digest
+        return json.loads(contents.read_bytes(digest))
+
+
+def member_of(value: Any, leaf: Mapping[str, Any]) -> OutputReference:
+    """A reference to one of the files or folders of a value of format ``structure/1``.
+
+    :param value: the reference to the whole. :param leaf: what its document says of the member.
+    :raises InputError: as :func:`load`, and when there is no such member.
+    """
+    whole, saved = _own(value), Saved.from_json(leaf)
+    contents = Stores().contents(whole.datastore)
+    with _told(whole):
+        entry = _entry(contents, whole, saved.name)
+    key = blob_key(entry.digest) if entry.kind == "file" else tree_key(entry.digest)
+    member = replace(
+        whole,
+        kind=entry.kind,
+        digest=entry.digest,
+        identity=entry.digest,
+        uri=contents.store.uri(key),
+        size=entry.size,
+        files=entry.files,
+        executable=entry.executable,
+    )
+    return described(member, replace(saved, name=PurePosixPath(saved.name).name))
+
+
+def _entry(contents: Contents, whole: OutputReference, path: str) -> TreeEntry:
+    digest, entry = whole.digest, None
+    for name in PurePosixPath(path).parts:
+        entry = contents.tree(digest).entry(name)
+        if entry is None:
+            break
+        digest = entry.digest
+    if entry is None:
+        raise InputError("the value has no such member", where=whole.uri, given=path)
+    return entry
+
+
 def load_any(value: Any) -> Any:
     """A value for a task that is no step: typed references in it are read, references to files and folders stay."""
     if is_inline_value(value) or (is_reference(value) and value.get("format")):
@@ -66,19 +128,16 @@ def load_any(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: load_any(member) for name, member in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return [load_any(member) for member in value]
+        members = [load_any(member) for member in value]
+        return tuple(members) if isinstance(value, tuple) else members
     return value
-
-
-def _no_leaf(document: Mapping[str, Any], form: Any) -> Any:
-    raise InputError("a small value holds no data", given=dict(document))
 
 
 def _staged(reference: OutputReference, stores: Stores) -> Path:
     """The file or folder in this host's cache: read-only, and kept by its digest."""
     cache = BlobCache(stores.settings.cache.absolute() / "blobs")
     contents = stores.contents(reference.datastore)
-    try:
+    with _told(reference):
         if reference.kind == "file":
             blob = Blob(reference.digest, reference.size, reference.executable)
             cache.fill(contents, [blob])
@@ -87,6 +146,13 @@ def _staged(reference: OutputReference, stores: Stores) -> Path:
         if not (folder / ".complete").exists():
             _fill(folder, reference, cache, contents)
         return folder / "value"
+
+
+@contextlib.contextmanager
+def _told(reference: OutputReference) -> Iterator[None]:
+    """Data that are gone are an error that says who made them."""
+    try:
+        yield
     except ObjectNotFoundError as error:
         made = f"{reference.dag_id}/{reference.run_id}/{reference.task_id}"
         raise InputError(

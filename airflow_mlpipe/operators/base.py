@@ -38,7 +38,7 @@ from airflow_mlpipe.operators.mapped import StepPartial
 from airflow_mlpipe.operators.output_arg import OutputArg
 from airflow_mlpipe.operators.ports import Inputs, Port, check_outputs, plain_arguments
 from airflow_mlpipe.operators.program import Said
-from airflow_mlpipe.operators.xcoms import check_mappable, push_outputs, push_return_value, push_summary, return_value
+from airflow_mlpipe.operators.xcoms import mappable, push_outputs, push_return_value, push_summary, return_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,12 +216,15 @@ class StepOperator(Lineage, BaseOperator):
         if self._in_dag():
             edges_of(self.dag, where=f"step {self.task_id!r}").check()
 
-    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
-        """Airflow's, with values of the XCom backend left as the references that they are."""
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        """Airflow's, with values of the XCom backend left as the references that they are.
+
+        Airflow comes here for mapped tasks, too; to ``render_template_fields`` it does not.
+        """
         from airflow_mlpipe.hooks.values import as_references
 
         with as_references():
-            super().render_template_fields(context, jinja_env)
+            super()._do_render_template_fields(*args, **kwargs)
 
     # ---- in the worker -------------------------------------------------------------------------------------------
 
@@ -360,9 +363,7 @@ class StepOperator(Lineage, BaseOperator):
         push_outputs(context, record, self.pushed_outputs())
         push_summary(context, self._run)
         workspace.runs.put(self._run)
-        value = return_value(record)
-        check_mappable(self, value)
-        return value
+        return mappable(self, return_value(record))
 
     def _remember_failure(self, run: StepRun, error: BaseException) -> StepRun:
         if isinstance(error, InputChangedError):

@@ -20,6 +20,7 @@ from typing import Any
 
 from airflow_mlpipe.errors import MLPipeError
 from airflow_mlpipe.values.annotations import coerce, hints
+from airflow_mlpipe.values.lazy import LazySequence
 from airflow_mlpipe.values.load import load_value
 from airflow_mlpipe.values.materializer import Saved
 from airflow_mlpipe.values.outputs import split
@@ -27,6 +28,9 @@ from airflow_mlpipe.values.save import Inline, save_value
 from airflow_mlpipe.values.structure import decode
 
 DO_NOT_RETRY = 77
+
+_LAZY = ("collections.Sequence", "collections.Collection")
+"""Annotations of which a sequence that reads each member when it is asked for is one."""
 
 
 def main(arguments: list[str]) -> int:
@@ -84,7 +88,7 @@ def _arguments(call: Mapping[str, Any], function: Any) -> dict[str, Any]:
 
         def load(leaf: Mapping[str, Any], asked: Any, name: str = name) -> Any:
             if "inline" in leaf:
-                return decode(leaf["inline"], asked, _no_input)
+                return decode(leaf["inline"], asked, load)
             return _input(call["inputs"].get(leaf["input"]), asked, name)
 
         try:
@@ -108,11 +112,15 @@ def _input(port: Mapping[str, Any] | None, annotation: Any, name: str) -> Any:
     if want.path:
         return Path(port["path"])
     member = want.member if want.member is not None else Any
-    each = (
-        load_value(Path(m["path"]), Saved.from_json(m["saved"]), member, name=f"{where}[{i}]")
-        for i, m in enumerate(port["members"])
-    )
-    return each if want.stream else list(each)
+
+    def read(index: int) -> Any:
+        one = port["members"][index]
+        return load_value(Path(one["path"]), Saved.from_json(one["saved"]), member, name=f"{where}[{index}]")
+
+    if want.stream:
+        return map(read, range(len(port["members"])))
+    each = LazySequence(read, len(port["members"]))
+    return each if not want.names or want.names[0] in _LAZY else list(each)
 
 
 def _save(result: Any, call: Mapping[str, Any]) -> dict[str, Any]:

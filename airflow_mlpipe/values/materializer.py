@@ -73,7 +73,7 @@ class Saved:
     :param type: name of the type that it had, for people and for consumers that name no form.
     :param format: of its materializer. :param name: of the file or folder, below where it was saved.
     :param details: for :meth:`Materializer.load`. :param preview: for people.
-    :param length: of a sequence, so that a task can be mapped over it.
+    :param length: of a list, tuple or dict, so that a task can be mapped over it.
     """
 
     type: str

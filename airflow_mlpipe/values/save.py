@@ -19,6 +19,7 @@ from airflow_mlpipe.errors import StepError
 from airflow_mlpipe.values import registry
 from airflow_mlpipe.values.errors import UnsupportedValueError
 from airflow_mlpipe.values.materializer import Materializer, Saved, Streams, first_of
+from airflow_mlpipe.values.members import member_documents
 from airflow_mlpipe.values.structure import encode, is_plain
 
 INLINE = 3 * 1024
@@ -135,8 +136,8 @@ def _save_structure(value: Any, folder: Path, name: str, path: str) -> Saved | I
     if not count and len(text.encode()) <= INLINE:
         return Inline(document=document, plain=is_plain(value))
     common: dict[str, Any] = {"type": registry.describe(value), "preview": _preview(value, text)}
-    if isinstance(value, (list, tuple)):
-        common["length"] = len(value)
+    if (documents := member_documents(document)) is not None:
+        common["length"] = len(documents)
     if count:
         (members / MEMBERS).write_text(text, encoding="utf-8")
         return Saved(format=STRUCTURE, name=members.name, kind="folder", **common)
