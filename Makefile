@@ -59,6 +59,10 @@ $(UV):
 	@mkdir -p .tools
 	@tools/get_chromium.sh && touch $@
 
+.tools/.docker: tools/get_docker.sh
+	@mkdir -p .tools
+	@tools/get_docker.sh && touch $@
+
 demo: .venv/.runtime ## Run the digits pipeline five times on an embedded Airflow, and leave Airflow running
 	$(BIN)/python -m tools.demo run
 
@@ -78,7 +82,7 @@ types: .venv/.dev ## Types
 imports: .venv/.dev ## Layers
 	$(BIN)/lint-imports --no-cache
 
-unit: .venv/.dev .tools/.azurite .tools/.compose .tools/.chromium ## All tests; PYTEST_ARGS="tests/unit -k name" for some
+unit: .venv/.dev .tools/.azurite .tools/.compose .tools/.chromium .tools/.docker ## All tests; PYTEST_ARGS="tests/unit -k name" for some
 	$(PYTEST) $(PYTEST_ARGS)
 
 format: .venv/.dev ## Rewrite the code in the house style
