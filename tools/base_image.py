@@ -1,7 +1,7 @@
 """A container image of this machine's own Python, so that containers can be run without a registry.
 
-``python -m tools.base_image [TAG]``.  It holds Python and its libraries, a shell, the usual small programs (busybox) and,
-on request, site-packages as a second layer.  The same machine gives the same image: names, times and order in it are
+``python -m tools.base_image [TAG]``.  It holds Python and its libraries, a shell, the usual programs (busybox) and, on
+request, site-packages as a second layer.  The same machine gives the same image: names, times and order in it are
 fixed, so its digest is that of its content.
 """
 
