@@ -14,7 +14,7 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "airflow-provider-mlpipe",
         "name": "MLPipe",
         "description": "ML pipelines in Airflow: steps with declared inputs and outputs, reused when nothing changed.",
-        "connection-types": [_DATASTORE],
+        "connection-types": [_DATASTORE, _COMPUTE],
         "config": {"mlpipe": {"description": "Options of airflow_mlpipe.", "options": _options()}},
         "cli": ["airflow_mlpipe.cli.definition.get_provider_cli_commands"],
         "task-decorators": [{"name": "step", "class-name": "airflow_mlpipe.decorators.step.step_task"}],
@@ -43,6 +43,30 @@ _DATASTORE = {
         "hidden-fields": ["host", "port", "schema", "extra"],
         "relabeling": {"login": "Access key / account", "password": "Secret key"},
         "placeholders": {},
+    },
+}
+
+
+_COMPUTE = {
+    "connection-type": "mlpipe_compute",
+    "hook-class-name": "airflow_mlpipe.hooks.computes.ComputeHook",
+    "hook-name": "MLPipe Compute",
+    "conn-fields": {
+        "kind": _field("Kind", "docker"),
+        "network": _field("Network", "That containers join"),
+        "runtime": _field("Runtime", "Of the engine, for example nvidia"),
+        "user": _field("User", "Of containers whose image names none: worker, image, or uid:gid"),
+        "read_only": _field("Read-only root", "Whether the image's own files are read-only", "boolean"),
+        "pull": _field("Pull", "missing, always or never"),
+        "login": _field("Registry login", "Airflow connection of type docker"),
+        "tls_ca": _field("CA certificate", "File, for tcp://"),
+        "tls_cert": _field("Client certificate", "File, for tcp://"),
+        "tls_key": _field("Client key", "File, for tcp://"),
+    },
+    "ui-field-behaviour": {
+        "hidden-fields": ["login", "password", "port", "schema", "extra"],
+        "relabeling": {"host": "Engine"},
+        "placeholders": {"host": "unix:///var/run/docker.sock"},
     },
 }
 
@@ -78,6 +102,10 @@ def _options() -> dict[str, Any]:
         "datastores": _option(
             "Datastores by name, next to the Airflow connections of type mlpipe_datastore, as JSON.",
             example='{"lake": {"url": "s3://lake/raw", "connection": "aws_default"}}',
+        ),
+        "computes": _option(
+            "Computes by name, next to the Airflow connections of type mlpipe_compute, as JSON.",
+            example='{"gpu": {"kind": "docker", "gpus": {"a100": {"devices": ["0", "1"], "memory": "40Gi"}}}}',
         ),
         "cache": _option(
             "Folder of a worker's host for blobs and environments. Default: mlpipe/cache under AIRFLOW_HOME."

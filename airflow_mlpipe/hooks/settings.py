@@ -22,6 +22,7 @@ class Settings:
 
     :param workspace: URL of the workspace. :param workspace_connection: Airflow connection with its credentials.
     :param datastores: datastores by name, next to the connections: ``{"lake": {"url": ..., "connection": ...}}``.
+    :param computes: computes by name, next to the connections: ``{"gpu": {"kind": "docker", ...}}``.
     :param cache: folder of this host for blobs, environments and digests.
     :param scratch: folder of this host for attempts; on the file system of ``cache``, so that inputs can be linked.
     :param salt: text in every fingerprint: change it, and nothing recorded before is reused.
@@ -35,6 +36,7 @@ class Settings:
     workspace: str
     workspace_connection: str | None
     datastores: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    computes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cache: Path
     scratch: Path
     salt: str
@@ -58,6 +60,7 @@ def load_settings() -> Settings:
         workspace=_text(conf, "workspace") or (home / "mlpipe" / "workspace").absolute().as_uri(),
         workspace_connection=_text(conf, "workspace_connection") or None,
         datastores=_datastores(_text(conf, "datastores")),
+        computes=_computes(_text(conf, "computes")),
         cache=cache,
         scratch=Path(_text(conf, "scratch") or cache.parent / "scratch").expanduser(),
         salt=_text(conf, "salt"),
@@ -111,3 +114,17 @@ def _datastores(text: str) -> Mapping[str, Mapping[str, str]]:
                 "unknown member", where=f"{where}: {name}", given=sorted(unknown), valid=("url", "connection")
             )
     return stores
+
+
+def _computes(text: str) -> Mapping[str, Mapping[str, Any]]:
+    """By name; what is said of each is checked when it is used."""
+    if not text:
+        return {}
+    where, example = f"[{SECTION}] computes", '{"gpu": {"kind": "docker", "gpus": {"a100": {"devices": ["0"]}}}}'
+    try:
+        computes = json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"not JSON ({error})", where=where, valid=example) from error
+    if not isinstance(computes, dict) or not all(isinstance(one, dict) for one in computes.values()):
+        raise ConfigurationError("not a JSON object of computes", where=where, valid=example)
+    return computes
