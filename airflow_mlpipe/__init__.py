@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.any_operator import reuse_unchanged
     from airflow_mlpipe.operators.command import CommandStep
     from airflow_mlpipe.operators.script import ScriptStep
+    from airflow_mlpipe.retries import RetryInfrastructure
     from airflow_mlpipe.values.outputs import Outputs
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Outputs",
     "PipelineData",
     "Resources",
+    "RetryInfrastructure",
     "Reuse",
     "ScriptStep",
     "Secret",
@@ -62,6 +64,7 @@ _HOME = {
     "Outputs": "values.outputs",
     "PipelineData": "model.data",
     "Resources": "model.resources",
+    "RetryInfrastructure": "retries",
     "Reuse": "model.reuse",
     "ScriptStep": "operators.script",
     "Secret": "model.environment",

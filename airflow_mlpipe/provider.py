@@ -124,6 +124,12 @@ def _options() -> dict[str, Any]:
             "Default: Airflow's own.",
             example="airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
         ),
+        "compute_retries": _option(
+            "How often a step is run again, within one try, when its compute failed and not its program.",
+            "3",
+            kind="integer",
+        ),
+        "compute_retry_seconds": _option("Seconds before the first of these; doubled each time.", "10", kind="float"),
         "keep_failed": _option("Keep the folder of a failed attempt for a look.", "False", kind="boolean"),
         "uv": _option("The uv program that builds environments. Default: from PATH, or the Python package uv."),
     }

@@ -29,6 +29,8 @@ class Settings:
     :param lease_seconds: how long a lease outlives its owner's last heartbeat.
     :param wait_seconds: how often a waiting step looks whether the other one has finished; at least 5.
     :param gc_grace_hours: gc takes nothing younger.
+    :param compute_retries: how often a step is run again, within one try, when its compute failed.
+    :param compute_retry_seconds: before the first of these; doubled each time.
     :param keep_failed: whether the folder of a failed attempt is kept.
     :param uv: the uv program; empty: from PATH or the Python package.
     """
@@ -43,6 +45,8 @@ class Settings:
     lease_seconds: float
     wait_seconds: float
     gc_grace_hours: float
+    compute_retries: int = 3
+    compute_retry_seconds: float = 10.0
     keep_failed: bool
     uv: str | None
 
@@ -67,6 +71,8 @@ def load_settings() -> Settings:
         lease_seconds=_number(conf, "lease_seconds", 60.0, least=3.0),
         wait_seconds=_number(conf, "wait_seconds", 10.0, least=5.0),
         gc_grace_hours=_number(conf, "gc_grace_hours", 24.0, least=0.0),
+        compute_retries=int(_number(conf, "compute_retries", 3.0, least=0.0)),
+        compute_retry_seconds=_number(conf, "compute_retry_seconds", 10.0, least=0.0),
         keep_failed=conf.getboolean(SECTION, "keep_failed", fallback=False),
         uv=_text(conf, "uv") or None,
     )

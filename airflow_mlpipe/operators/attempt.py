@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from airflow_mlpipe.model.code import CodeSnapshot
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.model.step import StepSpec
+from airflow_mlpipe.operators.again import Patience
 from airflow_mlpipe.operators.decide import Decision, Question, decide
 from airflow_mlpipe.operators.force import forced_in
 from airflow_mlpipe.operators.masking import without_secrets
@@ -51,15 +52,22 @@ class Fingerprinted:
     uncacheable: Reason | None = None
 
 
-def fingerprint(resolved: Resolved, stores: Stores) -> Fingerprinted:
+def patience_of(stores: Stores, say: Callable[[str], object]) -> Patience:
+    """How a deployment deals with computes that fail."""
+    settings = stores.settings
+    return Patience(retries=settings.compute_retries, delay=settings.compute_retry_seconds, say=say)
+
+
+def fingerprint(resolved: Resolved, stores: Stores, say: Callable[[str], object] = lambda _: None) -> Fingerprinted:
     """Look at code, inputs and environment, and make the key.
 
+    :param say: gets lines for the task's log.
     :raises InputError: for an input that is missing or cannot be read.
     """
     spec, cache = resolved.spec, stores.settings.cache
     snapshot = read_code(spec.code, cache_dir=cache) if spec.code else resolved.snapshot
     inputs = {p.name: identify_input(p, stores) for p in (*spec.inputs, *spec.resource_inputs)}
-    image = _pin(spec, stores)
+    image = _pin(spec, stores, say)
     environment = identify_environment(resolved, snapshot, image, stores)
     hashed = replace(spec, command=resolved.hashed, parameters=resolved.hashed_parameters)
     key, uncacheable = None, None
@@ -86,10 +94,11 @@ def fingerprint(resolved: Resolved, stores: Stores) -> Fingerprinted:
     )
 
 
-def _pin(spec: StepSpec, stores: Stores) -> PinnedImage | None:
-    if spec.environment.image is None:
+def _pin(spec: StepSpec, stores: Stores, say: Callable[[str], object]) -> PinnedImage | None:
+    if (image := spec.environment.image) is None:
         return None
-    return find_compute(spec.compute_target, stores=stores).pin(spec.environment.image, where=spec.label)
+    compute = find_compute(spec.compute_target, stores=stores)
+    return patience_of(stores, say).call(lambda _: compute.pin(image, where=spec.label), where=spec.label)
 
 
 def identify_environment(

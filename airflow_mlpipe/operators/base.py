@@ -8,7 +8,7 @@ worker, before any work is started: a reused step ends there, as a success, with
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_mlpipe.compute.base import Compute
     from airflow_mlpipe.fingerprint.functions import FunctionCode
     from airflow_mlpipe.hooks.workspace import Stores
+    from airflow_mlpipe.operators.again import Again
     from airflow_mlpipe.operators.decide import Execute, Reused, Wait
 
 
@@ -242,7 +242,7 @@ class StepOperator(Lineage, BaseOperator):
         try:
             with as_references():
                 resolved = resolve(self, context, self._stores.workspace.salt, self._stores.cache)
-            self._step = fingerprint(resolved, self._stores)
+            self._step = fingerprint(resolved, self._stores, self._say)
             decision = ask(self._step, context, self._stores)
         except MLPipeError as error:
             self._fail(error)
@@ -349,8 +349,8 @@ class StepOperator(Lineage, BaseOperator):
         spec = step.resolved.spec
         recorded = step.key is not None and spec.reuse.policy != "never"
         job = job_of(step, self._who, recorded=recorded, secrets=secret_values(spec.secrets))
-        self._compute = _compute(spec.compute_target, self._stores)
-        result = self._compute.run(job, on_line=self._say, recheck=lambda: recheck(step, self._stores))
+        self._compute = _compute(spec.compute_target, self._stores, self._say)
+        result = self._compute.run(job, lambda: recheck(step, self._stores))
         published = workspace.records.publish(record_of(job, self._who, result, run.started), replace=decision.replace)
         record = published.record
         if not published.won:
@@ -384,7 +384,9 @@ class StepOperator(Lineage, BaseOperator):
         raise error
 
 
-def _compute(name: str, stores: Stores) -> Compute:
+def _compute(name: str, stores: Stores, say: Callable[[str], object]) -> Again:
     from airflow_mlpipe.compute.find import find_compute
+    from airflow_mlpipe.operators.again import Again
+    from airflow_mlpipe.operators.attempt import patience_of
 
-    return find_compute(name, stores=stores)
+    return Again(find_compute(name, stores=stores), patience_of(stores, say))

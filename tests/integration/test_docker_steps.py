@@ -72,11 +72,15 @@ def test_an_image_counts_by_its_digest_and_not_by_its_name(run_dag, source, base
     assert any("image" in reason for reason in moved["write"].reasons), moved["write"].reasons
 
 
-def test_an_image_that_cannot_be_had_is_said_in_words(run_dag, source, base_image):
-    """The name, the engine's words, the next step."""
+def test_an_image_that_cannot_be_pulled_is_tried_again_within_the_try_and_said_in_words(
+    run_dag, source, base_image, monkeypatch
+):
+    """The name, the engine's words, the next step; the author's retries are not used up."""
+    monkeypatch.setenv("AIRFLOW__MLPIPE__COMPUTE_RETRY_SECONDS", "0.01")
     run = run_dag(source.replace(base_image, "127.0.0.1:1/no/such:1"), files=FILES)
     assert run["write"].state == "failed"
-    assert "the image cannot be had" in run["write"].log
+    assert "the image cannot be pulled" in run["write"].log
+    assert "3 of 3, within this try" in run["write"].log
     assert "127.0.0.1:1/no/such:1" in run["write"].log
 
 

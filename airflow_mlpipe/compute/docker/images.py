@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.compute.config import DockerConfig
 from airflow_mlpipe.compute.docker.engine import explanation, told
-from airflow_mlpipe.errors import ComputeError
+from airflow_mlpipe.errors import ComputeError, ConfigurationError
 from airflow_mlpipe.runtime.job import PinnedImage
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+_FIX = "correct its name, build or pull it on that engine, or give the compute a login for its registry"
+_PERMANENT = ("manifest unknown", "not found", "denied", "unauthorized", "invalid reference", "no basic auth")
+"""Words of registries that a second try does not change."""
 
 
 def pin_image(
@@ -19,9 +23,9 @@ def pin_image(
     """Find an image on the engine, or pull it.
 
     :param auth: for the registry, ``{"username": ..., "password": ...}``.
-    :raises ComputeError: when it is not there and cannot be had.
+    :raises ConfigurationError: when there is none of this name. :raises ComputeError: when it cannot be pulled.
     """
-    from docker.errors import APIError, ImageNotFound
+    from docker.errors import APIError, DockerException, ImageNotFound
 
     with told(config, where):
         found = None
@@ -30,13 +34,18 @@ def pin_image(
                 found = api.inspect_image(image)
             except ImageNotFound as error:
                 if config.pull == "never":
-                    raise _missing(image, "it is not on the engine, and pull is 'never'", where) from error
+                    raise _absent(image, "it is not on the engine, and pull is 'never'", where) from error
         if found is None:
             try:
                 _pull(api, image, auth)
                 found = api.inspect_image(image)
-            except APIError as error:
-                raise _missing(image, explanation(error), where) from error
+            except (APIError, DockerException) as error:
+                said = " ".join(explanation(error).split())[:500]
+                if any(words in said.lower() for words in _PERMANENT):
+                    raise _absent(image, said, where) from error
+                raise ComputeError(
+                    f"the image cannot be pulled: {said}", reason="image", where=where, given=image, fix=_FIX
+                ) from error
     return _pinned(image, found)
 
 
@@ -68,11 +77,5 @@ def _pinned(image: str, found: dict[str, Any]) -> PinnedImage:
     )
 
 
-def _missing(image: str, why: str, where: str) -> ComputeError:
-    return ComputeError(
-        f"the image cannot be had: {' '.join(why.split())[:500]}",
-        reason="image",
-        where=where,
-        given=image,
-        fix="correct its name, build or pull it on that engine, or give the compute a login for its registry",
-    )
+def _absent(image: str, why: str, where: str) -> ConfigurationError:
+    return ConfigurationError(f"there is no such image: {why}", where=where, given=image, fix=_FIX)

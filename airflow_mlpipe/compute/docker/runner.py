@@ -29,7 +29,7 @@ from airflow_mlpipe.compute.docker.spec import (
     to_engine,
     view_of,
 )
-from airflow_mlpipe.errors import ComputeError, ConfigurationError, StepCancelledError
+from airflow_mlpipe.errors import ConfigurationError, StepCancelledError
 from airflow_mlpipe.model.resources import Gpu
 from airflow_mlpipe.runtime.environments import Interpreter
 from airflow_mlpipe.runtime.job import Job
@@ -183,9 +183,8 @@ class ContainerRunner:
         """What the engine says of a container that it does not start, in words."""
         said = " ".join(explanation(error).split())
         if "could not select device driver" in said:
-            return ComputeError(
+            return ConfigurationError(
                 "the engine has no GPU, or no driver for it",
-                reason="gpu",
                 where=self._where,
                 given=said[:300],
                 fix="install the NVIDIA Container Toolkit on its machine, or choose another compute_target",
