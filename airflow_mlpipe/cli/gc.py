@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlpipe.cli.command import command, confirm, say, write_json
 from airflow_mlpipe.cli.tables import moment, print_lines, print_table
 from airflow_mlpipe.cli.workspace import open_stores
+from airflow_mlpipe.cli.xcoms import lookup
 from airflow_mlpipe.experiment.text import size
 
 if TYPE_CHECKING:
@@ -47,19 +48,21 @@ def gc(args: Namespace) -> None:
     grace = configured if args.grace is None else timedelta(seconds=args.grace)
     if grace < GRACE and not args.dry_run:
         say("a grace time of less than a day is safe only while nothing runs: what is being published may be taken")
+    gone = lookup()
     garbage = collect(
         workspace,
         grace=grace,
         unused_for=None if args.older_than is None else timedelta(seconds=args.older_than),
         datastores=datastores,
         copies=copies,
+        gone=gone,
     )
     if args.output == "table":
         _print_plan(garbage, every=args.list)
     swept = None
     if not args.dry_run and garbage.objects:
         confirm(f"remove {len(garbage.objects)} objects, {size(garbage.size)}?", yes=args.yes)
-        swept = sweep(workspace, garbage, datastores=datastores, copies=copies)
+        swept = sweep(workspace, garbage, datastores=datastores, copies=copies, gone=gone)
     tidied = None if args.host is None or args.dry_run else _tidy(stores, args.host)
     if args.output == "json":
         host = {} if tidied is None else {"host": _host(tidied)}
@@ -84,6 +87,7 @@ def _host(tidied: Tidied) -> dict[str, int]:
     return {
         "attempts": len(tidied.attempts),
         "checkpoints": len(tidied.checkpoints),
+        "values": len(tidied.values),
         "environments": len(tidied.environments),
         "bytes": tidied.blob_bytes,
     }

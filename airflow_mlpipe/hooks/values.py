@@ -9,26 +9,28 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from airflow_mlpipe.errors import InputError, ObjectNotFoundError
 from airflow_mlpipe.fingerprint.digest import blob_key, tree_key
 from airflow_mlpipe.fingerprint.local import LocalIndex
-from airflow_mlpipe.fingerprint.tree import TreeEntry
+from airflow_mlpipe.hooks.previews import shown
+from airflow_mlpipe.hooks.staged import staged
+from airflow_mlpipe.hooks.trusted import checked
 from airflow_mlpipe.hooks.workspace import Stores
 from airflow_mlpipe.model.records import Producer
-from airflow_mlpipe.model.reference import OutputReference, inline_value, is_inline_value, is_reference
-from airflow_mlpipe.runtime.cache import Blob, BlobCache
+from airflow_mlpipe.model.reference import XCOM, OutputReference, inline_value, is_inline_value, is_reference
+from airflow_mlpipe.model.row import fits, fitted
+from airflow_mlpipe.runtime.cache import BlobCache
 from airflow_mlpipe.runtime.function import described
 from airflow_mlpipe.runtime.publish import adopt
-from airflow_mlpipe.store.contents import Contents
+from airflow_mlpipe.runtime.tidy import NEW
 from airflow_mlpipe.values.load import load_value
 from airflow_mlpipe.values.materializer import Saved
-from airflow_mlpipe.values.save import MEMBERS, STRUCTURE, Inline, save_value
+from airflow_mlpipe.values.save import PATH, Inline, save_value
 from airflow_mlpipe.values.structure import decode
 
 
@@ -44,142 +46,47 @@ def load(value: Any, form: Any = Any) -> Any:
         return decode(value["value"], form, load)
     if not is_reference(value):
         return value
-    reference = _own(value)
+    stores = Stores()
+    reference = checked(OutputReference.from_json(value), where="load")
+    if reference.format == XCOM:
+        inner = _read(reference, stores)
+        return load(inner, form) if is_reference(inner) else load_any(inner)
     saved = Saved(
         type=reference.type,
         format=reference.format,
         name=reference.filename,
         kind=reference.kind,
         details=reference.details,
+        length=reference.length,
     )
-    return load_value(_staged(reference, Stores()), saved, form)
-
-
-def _own(value: Any) -> OutputReference:
-    """A reference to data of this deployment.  :raises InputError: for one to data elsewhere."""
-    reference = OutputReference.from_json(value)
-    if "=" in reference.datastore:
-        raise InputError(
-            "a reference to data outside of this deployment is refused",
-            where="load",
-            given=reference.datastore,
-            valid="the workspace, and datastores that a connection or [mlpipe] datastores names",
-        )
-    return reference
-
-
-def document_of(value: Any) -> Any:
-    """The structured JSON of a value that was saved as such.
-
-    :param value: what XCom carries: a reference to a value of format ``json/1`` or ``structure/1``, or a small value.
-    :raises InputError: as :func:`load`.
-    """
-    if is_inline_value(value):
-        return value["value"]
-    reference = _own(value)
-    contents = Stores().contents(reference.datastore)
-    with _told(reference):
-        digest = reference.digest
-        if reference.format == STRUCTURE:
-            digest = _entry(contents, reference, MEMBERS).digest
-        return json.loads(contents.read_bytes(digest))
-
-
-def member_of(value: Any, leaf: Mapping[str, Any]) -> OutputReference:
-    """A reference to one of the files or folders of a value of format ``structure/1``.
-
-    :param value: the reference to the whole. :param leaf: what its document says of the member.
-    :raises InputError: as :func:`load`, and when there is no such member.
-    """
-    whole, saved = _own(value), Saved.from_json(leaf)
-    contents = Stores().contents(whole.datastore)
-    with _told(whole):
-        entry = _entry(contents, whole, saved.name)
-    key = blob_key(entry.digest) if entry.kind == "file" else tree_key(entry.digest)
-    member = replace(
-        whole,
-        kind=entry.kind,
-        digest=entry.digest,
-        identity=entry.digest,
-        uri=contents.store.uri(key),
-        size=entry.size,
-        files=entry.files,
-        executable=entry.executable,
-    )
-    return described(member, replace(saved, name=PurePosixPath(saved.name).name))
-
-
-def _entry(contents: Contents, whole: OutputReference, path: str) -> TreeEntry:
-    digest, entry = whole.digest, None
-    for name in PurePosixPath(path).parts:
-        entry = contents.tree(digest).entry(name)
-        if entry is None:
-            break
-        digest = entry.digest
-    if entry is None:
-        raise InputError("the value has no such member", where=whole.uri, given=path)
-    return entry
+    path = staged(reference, stores, named=reference.format in ("", PATH))
+    return load_value(path, saved, form)
 
 
 def load_any(value: Any) -> Any:
     """A value for a task that is no step: typed references in it are read, references to files and folders stay."""
     if is_inline_value(value) or (is_reference(value) and value.get("format")):
         return load(value)
-    if isinstance(value, Mapping):
+    if type(value) is dict:
         return {name: load_any(member) for name, member in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        members = [load_any(member) for member in value]
-        return tuple(members) if isinstance(value, tuple) else members
+    if type(value) in (list, tuple):
+        return type(value)(load_any(member) for member in value)
     return value
 
 
-def _staged(reference: OutputReference, stores: Stores) -> Path:
-    """The file or folder in this host's cache: read-only, and kept by its digest."""
-    cache = BlobCache(stores.settings.cache.absolute() / "blobs")
-    contents = stores.contents(reference.datastore)
-    with _told(reference):
-        if reference.kind == "file":
-            blob = Blob(reference.digest, reference.size, reference.executable)
-            cache.fill(contents, [blob])
-            return Path(cache.path(blob))
-        folder = stores.settings.cache.absolute() / "folders" / reference.digest.replace(":", "_")
-        if not (folder / ".complete").exists():
-            _fill(folder, reference, cache, contents)
-        return folder / "value"
+def expanded(value: Any) -> Any:
+    """What XCom holds of a value, also where it was too long for that: references, and small values."""
+    if not is_reference(value) or value.get("format") != XCOM:
+        return value
+    return _read(checked(OutputReference.from_json(value), where="XCom"), Stores())
 
 
-@contextlib.contextmanager
-def _told(reference: OutputReference) -> Iterator[None]:
-    """Data that are gone are an error that says who made them."""
-    try:
-        yield
-    except ObjectNotFoundError as error:
-        made = f"{reference.dag_id}/{reference.run_id}/{reference.task_id}"
-        raise InputError(
-            "the data of this value are gone",
-            where=reference.uri,
-            given=f"made by {made}" if reference.run_id else None,
-            fix="run the task that made them again",
-        ) from error
+def _read(reference: OutputReference, stores: Stores) -> Any:
+    """What was kept by :func:`keep`."""
+    text = staged(reference, stores, named=False).read_text(encoding="utf-8")
+    return json.loads(text)
 
 
-def _fill(folder: Path, reference: OutputReference, cache: BlobCache, contents: Any) -> None:
-    files: list[tuple[Path, Blob]] = []
-    top = folder / "value"
-    top.mkdir(parents=True, exist_ok=True)
-    for path, entry in contents.walk(reference.digest):
-        if entry.kind == "folder":
-            (top / path).mkdir(exist_ok=True)
-        else:
-            files.append((top / path, Blob(entry.digest, entry.size, entry.executable)))
-    cache.fill(contents, {blob for _, blob in files})
-    for path, blob in files:
-        path.unlink(missing_ok=True)
-        cache.link(blob, str(path))
-    (folder / ".complete").touch()
-
-
-MASK = "***"
 _KEEP: ContextVar[bool] = ContextVar("mlpipe_keep_references", default=False)
 
 
@@ -203,20 +110,50 @@ def save(value: Any, *, name: str = "value", who: Producer | None = None) -> Any
 
     :param name: the XCom key. :param who: the task instance that has it, so that gc keeps it as long as its run; what
         nobody is named for lives for gc's grace time only.
-    :returns: the JSON of a reference, or of a small value.
+    :returns: the JSON of a reference, or of a small value; it fits into a row of XCom.
     :raises UnsupportedValueError: for a type that has no form. :raises StepError: for a value that has none.
     """
     stores = Stores()
-    scratch = stores.settings.cache.absolute() / "new"
+    scratch = stores.settings.cache.absolute() / NEW
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         saved = save_value(value, Path(folder))
         if isinstance(saved, Inline):
             return saved.document if saved.plain else inline_value(saved.document)
         reference = _published(saved, Path(folder) / saved.name, name, who, stores)
+    references = [reference]
+    if not fits(reference):
+        references.append(keep(reference.to_json(), like=reference, stores=stores))
     if who is not None:
-        stores.workspace.values.put(who, name, reference)
-    return reference.to_json()
+        stores.workspace.values.put(who, name, references)
+    return references[-1].to_json()
+
+
+def keep(document: Any, *, like: OutputReference, stores: Stores) -> OutputReference:
+    """Write what XCom would hold, and does not because it is too long, into the workspace.
+
+    :param document: JSON with references. :param like: a reference that says what it is, and who made it.
+    :returns: a reference that :func:`load` and :func:`expanded` read.
+    """
+    data = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    contents = stores.workspace.contents
+    digest = contents.put_bytes(data)
+    return fitted(
+        replace(
+            like,
+            kind="file",
+            digest=digest,
+            identity=digest,
+            datastore="",
+            uri=contents.store.uri(blob_key(digest)),
+            size=len(data),
+            files=1,
+            filename="xcom.json",
+            executable=False,
+            format=XCOM,
+            details={},
+        )
+    )
 
 
 def _published(saved: Saved, path: Path, name: str, who: Producer | None, stores: Stores) -> OutputReference:
@@ -233,26 +170,10 @@ def _published(saved: Saved, path: Path, name: str, who: Producer | None, stores
         uri=contents.store.uri(key),
         size=content.size,
         files=content.files,
+        executable=content.executable,
         dag_id=who.dag_id if who else "",
         task_id=who.task_id if who else "",
         run_id=who.run_id if who else "",
     )
     adopt(path, content, BlobCache(stores.settings.cache.absolute() / "blobs"))
-    return described(reference, replace(saved, preview=shown(saved.preview)))
-
-
-def shown(preview: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A preview as people may see it: Airflow hides what it knows as a secret, by value and by name."""
-    if not preview:
-        return preview
-    from airflow.sdk.log import redact  # type: ignore[attr-defined]
-
-    hidden = redact(dict(preview))
-    if not isinstance(hidden, Mapping):
-        return {}
-    columns, head = hidden.get("columns"), hidden.get("head")
-    if not isinstance(columns, Mapping) or not isinstance(head, Sequence):
-        return hidden
-    secret = [redact("any text", name) != "any text" for name in columns]
-    rows = [[MASK if hide else cell for cell, hide in zip(row, secret, strict=False)] for row in head]
-    return {**hidden, "head": rows}
+    return fitted(described(reference, replace(saved, preview=shown(saved.preview))))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,9 @@ from airflow_mlpipe.model.data import Kind
 from airflow_mlpipe.model.documents import TAG, check_tag, tag
 
 _VERSION = 1
+XCOM = "xcom/1"
+"""Format of a JSON file with what XCom would hold if it were not too long: references and small values."""
+
 _TYPED = ("type", "format", "preview", "details", "length")
 
 
@@ -85,6 +89,19 @@ def is_absent(value: object) -> bool:
 def is_reference(value: object) -> bool:
     """Whether a value from XCom is (the JSON form of) a reference."""
     return isinstance(value, Mapping) and str(value.get(TAG, "")).startswith("reference/")
+
+
+def references_in(value: object) -> Iterator[OutputReference]:
+    """The references in a JSON value, wherever they stand in it; what only looks like one is none."""
+    if is_reference(value):
+        with contextlib.suppress(CorruptedError):
+            yield OutputReference.from_json(value)
+    elif isinstance(value, Mapping):
+        for member in value.values():
+            yield from references_in(member)
+    elif isinstance(value, (list, tuple)):
+        for member in value:
+            yield from references_in(member)
 
 
 def inline_value(document: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_mlpipe.errors import DefinitionError, InputChangedError, InputError, UncacheableError
 from airflow_mlpipe.model.data import DataReference
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
-from airflow_mlpipe.model.reference import OutputReference, is_reference
+from airflow_mlpipe.model.reference import XCOM, OutputReference, is_reference
 from airflow_mlpipe.model.reuse import Reuse
 from airflow_mlpipe.operators import tell
 
@@ -199,8 +199,11 @@ class _Journey:
 
     def _gone(self, output: OutputReference) -> bool:
         """Whether data that the operator wrote are not there, or not as they were."""
+        from airflow_mlpipe.operators.attempt import is_gone
         from airflow_mlpipe.runtime.identify import identify_data
 
+        if output.format == XCOM:  # a step's long result that the operator handed on
+            return is_gone(output, self.stores)
         data = next((d for d in self.hook.outputs if d.name == output.name), None)
         try:
             return data is None or identify_data(data, self.stores).digest != output.identity

@@ -15,12 +15,14 @@ from airflow_mlpipe.fingerprint.code import read_code
 from airflow_mlpipe.fingerprint.environment import environment_identity
 from airflow_mlpipe.fingerprint.identity import ContentIdentity
 from airflow_mlpipe.fingerprint.key import KeyDocument, build_key
-from airflow_mlpipe.hooks.values import shown
+from airflow_mlpipe.hooks.previews import shown
+from airflow_mlpipe.hooks.trusted import checked
 from airflow_mlpipe.hooks.workspace import Stores
 from airflow_mlpipe.lineage import VersionedData
 from airflow_mlpipe.model.code import CodeSnapshot
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import OutputReference
+from airflow_mlpipe.model.row import fitted
 from airflow_mlpipe.model.step import StepSpec
 from airflow_mlpipe.operators.again import Patience
 from airflow_mlpipe.operators.decide import Decision, Question, decide
@@ -62,9 +64,12 @@ def fingerprint(resolved: Resolved, stores: Stores, say: Callable[[str], object]
     """Look at code, inputs and environment, and make the key.
 
     :param say: gets lines for the task's log.
-    :raises InputError: for an input that is missing or cannot be read.
+    :raises InputError: for an input that is missing, cannot be read, or is outside of this deployment.
     """
     spec, cache = resolved.spec, stores.settings.cache
+    for port in (*spec.inputs, *spec.resource_inputs):
+        for reference in port.references:
+            checked(reference, where=f"{spec.label}: input {port.name!r}", workspace=stores.workspace)
     snapshot = read_code(spec.code, cache_dir=cache) if spec.code else resolved.snapshot
     inputs = {p.name: identify_input(p, stores) for p in (*spec.inputs, *spec.resource_inputs)}
     image = _pin(spec, stores, say)
@@ -201,13 +206,15 @@ def job_of(step: Fingerprinted, who: Producer, *, recorded: bool, secrets: Mappi
 def record_of(job: Job, who: Producer, result: JobResult, started: float) -> ReuseRecord:
     """The result as it is remembered."""
     outputs = tuple(
-        replace(
-            o,
-            fingerprint=job.fingerprint,
-            dag_id=who.dag_id,
-            task_id=who.task_id,
-            run_id=who.run_id,
-            preview=shown(o.preview),
+        fitted(
+            replace(
+                o,
+                fingerprint=job.fingerprint,
+                dag_id=who.dag_id,
+                task_id=who.task_id,
+                run_id=who.run_id,
+                preview=shown(o.preview),
+            )
         )
         for o in result.outputs
     )

@@ -343,6 +343,7 @@ class StepOperator(Lineage, BaseOperator):
     def _run_and_publish(self, context: Context, run: StepRun) -> Any:
         from airflow_mlpipe.operators.attempt import job_of, recheck, record_of
         from airflow_mlpipe.operators.destinations import export_all
+        from airflow_mlpipe.operators.rows import fitting
         from airflow_mlpipe.operators.secrets import secret_values
 
         step, decision, workspace = self._step, self._decision, self._stores.workspace
@@ -351,7 +352,8 @@ class StepOperator(Lineage, BaseOperator):
         job = job_of(step, self._who, recorded=recorded, secrets=secret_values(spec.secrets))
         self._compute = _compute(spec.compute_target, self._stores, self._say)
         result = self._compute.run(job, lambda: recheck(step, self._stores))
-        published = workspace.records.publish(record_of(job, self._who, result, run.started), replace=decision.replace)
+        record = fitting(record_of(job, self._who, result, run.started), self._stores)
+        published = workspace.records.publish(record, replace=decision.replace)
         record = published.record
         if not published.won:
             self.log.warning("%s recorded a result of this fingerprint first; it counts", record.producer)

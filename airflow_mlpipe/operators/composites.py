@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from airflow_mlpipe.model.reference import inline_value, is_inline_value, is_reference
+from airflow_mlpipe.model.reference import XCOM, inline_value, is_inline_value, is_reference
 from airflow_mlpipe.values.members import member_documents, with_leaves
 from airflow_mlpipe.values.save import JSON, STRUCTURE
 from airflow_mlpipe.values.structure import KIND
@@ -26,10 +26,16 @@ class Members(Sequence[Any]):
         self.held = held
 
     @cached_property
-    def _documents(self) -> list[Any]:
-        from airflow_mlpipe.hooks.values import document_of
+    def _whole(self) -> Any:
+        from airflow_mlpipe.hooks.values import expanded
 
-        return member_documents(document_of(self.held)) or []
+        return expanded(self.held)
+
+    @cached_property
+    def _documents(self) -> list[Any]:
+        from airflow_mlpipe.hooks.members import document_of
+
+        return member_documents(document_of(self._whole)) or []
 
     def __len__(self) -> int:
         return mapped_length(self.held) or 0
@@ -56,9 +62,9 @@ class Members(Sequence[Any]):
         return inline_value(with_leaves(document, self._reference))
 
     def _reference(self, leaf: Mapping[str, Any]) -> dict[str, Any]:
-        from airflow_mlpipe.hooks.values import member_of
+        from airflow_mlpipe.hooks.members import member_of
 
-        return member_of(self.held, leaf).to_json()
+        return member_of(self._whole, leaf).to_json()
 
 
 class LoadedMembers(Sequence[Any]):
@@ -82,7 +88,7 @@ def mapped_length(held: Any) -> int | None:
     if is_inline_value(held):
         documents = member_documents(held["value"])
         return None if documents is None else len(documents)
-    if is_reference(held) and held.get("format") in (JSON, STRUCTURE):
+    if is_reference(held) and held.get("format") in (JSON, STRUCTURE, XCOM):
         length = held.get("length")
         return length if isinstance(length, int) else None
     return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from airflow_mlpipe.fingerprint.key import KeyDocument
 from airflow_mlpipe.fingerprint.reasons import explain
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
-from airflow_mlpipe.model.reference import OutputReference
+from airflow_mlpipe.model.reference import XCOM, OutputReference, references_in
 from airflow_mlpipe.model.reuse import Reuse
 from airflow_mlpipe.operators.members import with_members
 from airflow_mlpipe.store.leases import Busy
@@ -120,7 +120,8 @@ def _why_not(workspace: Workspace, question: Question, record: ReuseRecord) -> t
     if limit is not None and age is not None and age > limit.total_seconds():
         old, new = f"{age / 3600:.1f} h", f"max_age {limit.total_seconds() / 3600:.1f} h"
         return (Reason(code="EXPIRED", old=old, new=new),)
-    return tuple(Reason(code="OUTPUT_GONE", subject=o.name) for o in record.outputs if question.gone(o))
+    kept = (o for o in references_in(record.xcoms) if o.format == XCOM)
+    return tuple(Reason(code="OUTPUT_GONE", subject=o.name) for o in (*record.outputs, *kept) if question.gone(o))
 
 
 def _why_new(workspace: Workspace, key: KeyDocument, previous: StepRun | None) -> tuple[Reason, ...]:

@@ -205,15 +205,16 @@ class _Taking:
 
     def _prepared(self, value: Any) -> Any:
         """Sequences that Airflow resolves lazily become lists, of what XCom holds."""
-        if isinstance(value, Members):
-            return _Leaf(value.held)
+        from airflow_mlpipe.hooks.values import expanded
+
+        value = expanded(value.held if isinstance(value, Members) else value)
         if type(value) is dict:
             marked = is_reference(value) or is_inline_value(value) or is_absent(value) or _PORT in value
             return _Leaf(value) if marked else {k: self._prepared(v) for k, v in value.items()}
         if isinstance(value, tuple) and type(value) is tuple:
             return tuple(self._prepared(v) for v in value)
         if _is_sequence(value):
-            members = list(value)
+            members = [expanded(member) for member in value]
             if members and all(is_reference(m) for m in members):
                 return _Leaf(members)
             return [self._prepared(m) for m in members]

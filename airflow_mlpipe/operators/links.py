@@ -8,6 +8,7 @@ from urllib.parse import quote
 from airflow.sdk import BaseOperatorLink
 
 from airflow_mlpipe.model.records import Producer, StepRun
+from airflow_mlpipe.model.row import ROW, row_bytes
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -30,4 +31,5 @@ class OriginLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Asked by Airflow in the worker when the task ends."""
         run: StepRun | None = getattr(operator, "_run", None)
-        return task_instance_url(run.origin or run.step) if run else ""
+        url = task_instance_url(run.origin or run.step) if run else ""
+        return url if row_bytes(url) <= ROW else ""  # it is an XCom, too

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import DefinitionError, InputError
+from airflow_mlpipe.hooks.values import expanded
 from airflow_mlpipe.model.environment import Environment
 from airflow_mlpipe.model.records import Producer
 from airflow_mlpipe.model.reference import OutputReference, is_absent, is_reference
@@ -137,7 +138,7 @@ def _input(port: Mapping[str, Any], where: str) -> InputPort:
     name = port["name"]
     if "data" in port:
         return InputPort(name=name, data=data_from_plain(name, port["data"]))
-    source = port.get("from")
+    source = expanded(port.get("from"))
     at = f"{where}: input {name!r}"
     if is_reference(source):
         return InputPort(name=name, references=(OutputReference.from_json(source),))
@@ -158,7 +159,7 @@ def _input(port: Mapping[str, Any], where: str) -> InputPort:
 
 def _flat(source: Iterable[Any]) -> Iterable[Any]:
     """A list of outputs may itself hold the outputs of a mapped step."""
-    for item in source:
+    for item in map(expanded, source):
         if (
             item is None
             or isinstance(item, Mapping)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlpipe.errors import OutputInvalidError
 from airflow_mlpipe.model.records import ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import absent, is_inline_value, is_reference
+from airflow_mlpipe.model.row import ROW, row_bytes
 from airflow_mlpipe.operators.composites import mapped_length
 
 if TYPE_CHECKING:
@@ -23,14 +24,18 @@ SUMMARY = "mlpipe"
 
 def summary(run: StepRun) -> dict[str, Any]:
     """What everybody who asks is told of a step run; small and without a secret."""
-    return {
+    reasons = [str(r) for r in run.reasons][:20]
+    told = {
         "decision": run.decision,
-        "reasons": [str(r) for r in run.reasons][:20],
+        "reasons": reasons,
         "seconds": round(run.seconds, 3),
         "saved": round(run.saved, 3),
         "fingerprint": run.fingerprint,
         "origin": str(run.origin) if run.origin else None,
     }
+    while reasons and row_bytes(told) > ROW:
+        reasons.pop()  # `airflow mlpipe why` has them all
+    return told if row_bytes(told) <= ROW else told | {"origin": None}
 
 
 def push_summary(context: Context, run: StepRun) -> None:
@@ -40,16 +45,19 @@ def push_summary(context: Context, run: StepRun) -> None:
 
 def push_outputs(context: Context, record: ReuseRecord, names: tuple[str, ...]) -> None:
     """Push a reference for each declared output; for an optional one that was not written, that it is absent."""
-    for name in names:
-        context["ti"].xcom_push(key=name, value=output_value(record, name))
+    from airflow_mlpipe.hooks.values import as_references
+
+    with as_references():  # the XCom backend has nothing to do with what the step's record keeps
+        for name in names:
+            context["ti"].xcom_push(key=name, value=output_value(record, name))
 
 
 def output_value(record: ReuseRecord, name: str) -> Any:
     """What stands for an output in XCom: a reference, a small value, or that it is absent."""
+    if name in record.xcoms:
+        return record.xcoms[name]
     reference = record.output(name)
-    if reference is not None:
-        return reference.to_json()
-    return record.xcoms.get(name, absent(name))
+    return absent(name) if reference is None else reference.to_json()
 
 
 def return_value(record: ReuseRecord) -> Any:
@@ -59,7 +67,7 @@ def return_value(record: ReuseRecord) -> Any:
     if len(record.outputs) == 1 and not record.xcoms and record.outputs[0].format and record.outputs[0].name == VALUE:
         return record.outputs[0].to_json()
     named = {o.name: (replace(o, preview={}) if o.format else o).to_json() for o in record.outputs}
-    return dict(record.xcoms) | named or None
+    return named | dict(record.xcoms) or None
 
 
 class Mappable(dict[str, Any]):
@@ -102,6 +110,8 @@ def push_return_value(context: Context, value: Any) -> None:
     """
     from airflow.sdk.execution_time.xcom import XCom
 
+    from airflow_mlpipe.hooks.values import as_references
+
     ti = context["ti"]
     task: Any = context["task"]
     if not task.do_xcom_push or value is None:
@@ -109,16 +119,17 @@ def push_return_value(context: Context, value: Any) -> None:
     value = mappable(task, value)
     is_mapped = ti.map_index is not None and ti.map_index >= 0
     length = len(value) if not is_mapped and next(task.iter_mapped_dependants(), None) is not None else None
-    if task.multiple_outputs and isinstance(value, Mapping):
-        for key, member in value.items():
-            ti.xcom_push(key=key, value=member)
-    XCom.set(
-        key="return_value",
-        value=value,
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
-        map_index=ti.map_index,
-        dag_result=getattr(task, "returns_dag_result", False),
-        _mapped_length=length,
-    )
+    with as_references():  # see push_outputs
+        if task.multiple_outputs and isinstance(value, Mapping):
+            for key, member in value.items():
+                ti.xcom_push(key=key, value=member)
+        XCom.set(
+            key="return_value",
+            value=value,
+            dag_id=ti.dag_id,
+            task_id=ti.task_id,
+            run_id=ti.run_id,
+            map_index=ti.map_index,
+            dag_result=getattr(task, "returns_dag_result", False),
+            _mapped_length=length,
+        )

@@ -17,6 +17,12 @@ from airflow_mlpipe.runtime.environments import Environments
 from airflow_mlpipe.runtime.layout import remove
 from airflow_mlpipe.runtime.stores import Host
 
+VALUES = "values"
+"""Folder of a cache for values as files under their own names, and as folders: links to its blobs."""
+
+NEW = "new"
+"""Folder of a cache for values that are being written; what lies there for long is of a killed worker."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tidied:
@@ -24,6 +30,7 @@ class Tidied:
 
     attempts: tuple[str, ...] = ()
     checkpoints: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     blob_bytes: int = 0
 
@@ -46,13 +53,14 @@ def tidy(host: Host, seconds: float) -> Tidied:
     """Remove from a host what nothing uses now, and nothing has used for so long.
 
     Folders of attempts whose worker is gone (or that ``keep_failed`` kept), checkpoints of steps that never succeeded,
-    environments, blobs.  Safe while steps run.
+    values that ordinary tasks read, environments, blobs.  Safe while steps run.
 
     :raises OSError: when something cannot be removed.
     """
     return Tidied(
         attempts=tidy_attempts(host.scratch, seconds),
         checkpoints=tuple(_checkpoints(host.cache / "checkpoints", seconds)),
+        values=(*_unused(host.cache / VALUES, seconds), *_unused(host.cache / NEW, seconds)),
         environments=Environments(host.cache / "environments").remove_unused(seconds),
         blob_bytes=BlobCache(host.cache / "blobs").remove_unused(seconds),
     )
@@ -82,6 +90,15 @@ def _checkpoints(root: Path, seconds: float) -> Iterator[str]:
         if min(map(_age, (folder, *folder.rglob("*")))) >= seconds:
             remove(folder)
             yield folder.name
+
+
+def _unused(root: Path, seconds: float) -> Iterator[str]:
+    """Whoever uses a value again makes its folder young."""
+    for folder in sorted(root.glob("*")):
+        with contextlib.suppress(FileNotFoundError):
+            if _age(folder) >= seconds:
+                remove(folder)
+                yield folder.name
 
 
 def _age(path: Path) -> float:

@@ -25,11 +25,12 @@ from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
 from airflow_mlpipe.store.layout import ATTEMPTS, KEYS, QUARANTINE, USAGE, stem_fingerprint
 from airflow_mlpipe.store.reachable import Remembered, stem_of
 from airflow_mlpipe.store.reading import parallel
+from airflow_mlpipe.store.values import Gone
 from airflow_mlpipe.store.workspace import Workspace
 
-Kind = Literal["record", "run", "key", "usage", "lease", "attempt", "quarantine", "tree", "blob", "temporary"]
+Kind = Literal["record", "run", "value", "key", "usage", "lease", "attempt", "quarantine", "tree", "blob", "temporary"]
 ORDER: tuple[Kind, ...] = (
-    "record", "run", "key", "usage", "lease", "attempt", "quarantine", "tree", "blob", "temporary"
+    "record", "run", "value", "key", "usage", "lease", "attempt", "quarantine", "tree", "blob", "temporary"
 )  # fmt: skip
 """In this order a sweep removes: what refers to something goes before it."""
 
@@ -104,6 +105,7 @@ def collect(
     unused_for: timedelta | None = None,
     datastores: Mapping[str, ObjectStore] | None = None,
     copies: Mapping[str, ObjectStore] | None = None,
+    gone: Gone | None = None,
 ) -> Garbage:
     """Plan: find everything that nothing needs.  Changes nothing.
 
@@ -114,13 +116,18 @@ def collect(
         workspace publishes to: what that one needs looks like garbage from here.
     :param copies: places by name that plain copies of outputs are written to.  Only what killed writers left there is
         looked for; no name may be one of ``datastores``.
+    :param gone: tells which XComs of ordinary tasks are gone; without it their values are needed until ``unused_for``.
     :raises WorkspaceVersionError: when something there was written by a newer version: what it needs is not known.
     """
     workspace.check_format()
     store, seconds = workspace.store, grace.total_seconds()
     now = store.now()
     remembered = reachable.remember(
-        store, now=now, grace=seconds, unused_for=None if unused_for is None else unused_for.total_seconds()
+        store,
+        now=now,
+        grace=seconds,
+        unused_for=None if unused_for is None else unused_for.total_seconds(),
+        gone=gone,
     )
     found = [_garbage(kind, info, reason) for kind, info, reason in remembered.forgotten]
     found += _unneeded_answers(store, remembered, now - seconds)
@@ -143,13 +150,21 @@ def sweep(
     *,
     datastores: Mapping[str, ObjectStore] | None = None,
     copies: Mapping[str, ObjectStore] | None = None,
+    gone: Gone | None = None,
 ) -> Swept:
     """Remove what a plan found, as far as it is still garbage and unchanged.
 
-    :param datastores: the same as for :func:`collect`. :param copies: the same, too.
+    :param datastores: the same as for :func:`collect`. :param copies, gone: the same, too.
     :raises WorkspaceVersionError: as :func:`collect`.
     """
-    again = collect(workspace, grace=garbage.grace, unused_for=garbage.unused_for, datastores=datastores, copies=copies)
+    again = collect(
+        workspace,
+        grace=garbage.grace,
+        unused_for=garbage.unused_for,
+        datastores=datastores,
+        copies=copies,
+        gone=gone,
+    )
     still = set(again.objects)
     deleted: list[GarbageObject] = []
     for (kind, name), group in itertools.groupby(
@@ -160,8 +175,8 @@ def sweep(
             doomed = [one for one in parallel(lambda one: _unchanged(store, one), batch) if one]  # noqa: B023
             _delete(store, doomed)
             deleted += doomed
-    gone = set(deleted)
-    return Swept(deleted=tuple(deleted), spared=tuple(one for one in garbage.objects if one not in gone))
+    taken = set(deleted)
+    return Swept(deleted=tuple(deleted), spared=tuple(one for one in garbage.objects if one not in taken))
 
 
 def _home(workspace: Workspace, kind: Kind, name: str, datastores: Mapping[str, ObjectStore]) -> ObjectStore:

@@ -11,7 +11,7 @@ from airflow_mlpipe.errors import CorruptedError, ObjectNotFoundError
 from airflow_mlpipe.fingerprint.digest import blob_key, tree_key
 from airflow_mlpipe.fingerprint.tree import Tree, digest_of_tree
 from airflow_mlpipe.model.records import ReuseRecord, StepRun
-from airflow_mlpipe.model.reference import OutputReference
+from airflow_mlpipe.model.reference import OutputReference, references_in
 from airflow_mlpipe.store import leases, records, runs
 from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
 from airflow_mlpipe.store.layout import (
@@ -27,11 +27,12 @@ from airflow_mlpipe.store.layout import (
     stem_fingerprint,
 )
 from airflow_mlpipe.store.reading import parallel
+from airflow_mlpipe.store.values import Gone
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Forgotten = tuple[Literal["record", "run", "lease"], ObjectInfo, str]
+Forgotten = tuple[Literal["record", "run", "value", "lease"], ObjectInfo, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +60,14 @@ def stem_of(key: str) -> str:
     return key.split("/")[2].removesuffix(".json") if key.count("/") >= 2 else ""
 
 
-def remember(store: ObjectStore, *, now: float, grace: float, unused_for: float | None) -> Remembered:
-    """Read all records, runs and leases of a workspace.
+def remember(
+    store: ObjectStore, *, now: float, grace: float, unused_for: float | None, gone: Gone | None = None
+) -> Remembered:
+    """Read all records, runs, XComs' values and leases of a workspace.
 
     :param now: by the store's clock. :param grace: seconds; younger documents count whatever they look like.
     :param unused_for: seconds after which an unused record and a run stop counting; ``None``: never.
+    :param gone: tells which XComs are gone; without it values are needed until ``unused_for``.
     :raises WorkspaceVersionError: when a newer version wrote one of them.
     """
     used = {stem_of(info.key): info.modified for info in store.list(USAGE)}
@@ -84,17 +88,29 @@ def remember(store: ObjectStore, *, now: float, grace: float, unused_for: float 
             forgotten.append(("record", info, "it was not used for long"))
         else:
             kept_records.append(record)
-    for folder in (RUNS, LAST, VALUES):
+    kinds: tuple[tuple[Literal["run", "value"], str], ...] = (("run", RUNS), ("run", LAST), ("value", VALUES))
+    pushed: list[tuple[ObjectInfo, StepRun]] = []
+    for kind, folder in kinds:
         for info, run in _documents(store, folder, runs.decode):
             if run is None:
                 if now - info.modified >= grace:
-                    forgotten.append(("run", info, "it cannot be read"))
+                    forgotten.append((kind, info, "it cannot be read"))
             elif expired(info.modified):
-                forgotten.append(("run", info, "it is old"))
+                forgotten.append((kind, info, "it is old"))
+            elif kind == "value":
+                pushed.append((info, run))
             else:
                 kept_runs.append(run)
+    # A young one may be of a task that has not pushed yet: what it refers to is written first.
+    old = [(info.key, run) for info, run in pushed if now - info.modified >= grace]
+    without_xcom = frozenset(gone(old)) if gone is not None and old else frozenset()
+    forgotten += [("value", info, "its XCom is gone") for info, _ in pushed if info.key in without_xcom]
+    kept_values = [run for info, run in pushed if info.key not in without_xcom]
     leased, over = _leases(store, now=now, grace=grace)
-    outputs = [*(o for record in kept_records for o in record.outputs), *(o for run in kept_runs for o in run.outputs)]
+    outputs = [
+        *(o for record in kept_records for o in (*record.outputs, *references_in(record.xcoms))),
+        *(o for run in (*kept_runs, *kept_values) for o in run.outputs),
+    ]
     results = frozenset(_stems(record.fingerprint for record in kept_records))
     return Remembered(
         results=results,
@@ -105,7 +121,7 @@ def remember(store: ObjectStore, *, now: float, grace: float, unused_for: float 
         outputs=_digests(output for output in outputs if not output.datastore),
         elsewhere=_digests(output for output in outputs if output.datastore),
         forgotten=(*forgotten, *over),
-        kept={"record": len(kept_records), "run": len(kept_runs), "lease": len(leased)},
+        kept={"record": len(kept_records), "run": len(kept_runs), "value": len(kept_values), "lease": len(leased)},
     )
 
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+PREVIEW_TEXT = 1000
+"""Characters of one text in a preview: many, because a secret is known by its whole text.  Airflow's side cuts it."""
+
 
 class Materializer(Protocol):
     """Writes the values of some types to a file or a folder, and reads them back in the forms that it knows.
@@ -49,7 +52,11 @@ class Materializer(Protocol):
         ...
 
     def preview(self, value: Any) -> Mapping[str, Any]:
-        """What a person sees in Airflow's UI: shape, columns, a few values; JSON, and soon made."""
+        """What a person sees in Airflow's UI: shape, columns, a few values; JSON, and soon made.
+
+        A table says ``columns`` (a dict by name) and ``head`` (rows), so that the cells of a column with a secret's
+        name are hidden.  No text is longer than :data:`PREVIEW_TEXT`.
+        """
         ...
 
 

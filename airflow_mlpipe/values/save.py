@@ -8,6 +8,7 @@ its own beside it.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,18 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from airflow_mlpipe.errors import StepError
+from airflow_mlpipe.model.row import INLINE, row_bytes
 from airflow_mlpipe.values import registry
 from airflow_mlpipe.values.errors import UnsupportedValueError
-from airflow_mlpipe.values.materializer import Materializer, Saved, Streams, first_of
+from airflow_mlpipe.values.materializer import PREVIEW_TEXT, Materializer, Saved, Streams, first_of
 from airflow_mlpipe.values.members import member_documents
 from airflow_mlpipe.values.structure import encode, is_plain
-
-INLINE = 3 * 1024
-"""Bytes of JSON up to which a value travels in XCom itself: a row stays under 4 KiB."""
 
 NAME = "value"
 PATH, JSON, STRUCTURE = "path/1", "json/1", "structure/1"
 MEMBERS = "value.json"
+_DEEP, _FEW, _MEMBERS = 3, 5, 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +133,9 @@ def _save_structure(value: Any, folder: Path, name: str, path: str) -> Saved | I
 
     document = encode(value, leaf, path=path)
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    if not count and len(text.encode()) <= INLINE:
+    if not count and row_bytes(document) <= INLINE:
         return Inline(document=document, plain=is_plain(value))
-    common: dict[str, Any] = {"type": registry.describe(value), "preview": _preview(value, text)}
+    common: dict[str, Any] = {"type": registry.describe(value), "preview": _preview(value)}
     if (documents := member_documents(document)) is not None:
         common["length"] = len(documents)
     if count:
@@ -145,11 +145,26 @@ def _save_structure(value: Any, folder: Path, name: str, path: str) -> Saved | I
     return Saved(format=JSON, name=f"{name}.json", **common)
 
 
-def _preview(value: Any, text: str) -> Mapping[str, Any]:
+def _preview(value: Any) -> Mapping[str, Any]:
     size: dict[str, Any] = {"length": len(value)} if hasattr(value, "__len__") else {}
-    if isinstance(value, dict):
-        return size | {"members": {str(k)[:40]: registry.describe(v) for k, v in list(value.items())[:20]}}
-    return size | {"text": text[:200]}
+    if isinstance(value, str):
+        return size | {"text": value[:PREVIEW_TEXT]}
+    if isinstance(value, Mapping):
+        return size | {"members": _glimpse(value, 0)}
+    return size | {"head": _glimpse(value, 0)}
+
+
+def _glimpse(value: Any, depth: int) -> Any:
+    """The first plain values of what is made of them, and of everything else what it is."""
+    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, str):
+        return value[:PREVIEW_TEXT]
+    if type(value) in (list, tuple) and depth < _DEEP:
+        return [_glimpse(member, depth + 1) for member in value[:_FEW]]
+    if isinstance(value, dict) and depth < _DEEP:
+        return {str(k)[:PREVIEW_TEXT]: _glimpse(v, depth + 1) for k, v in list(value.items())[:_MEMBERS]}
+    return registry.describe(value)
 
 
 __all__ = ["INLINE", "Inline", "UnsupportedValueError", "save_value"]

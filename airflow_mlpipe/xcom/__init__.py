@@ -10,20 +10,21 @@ share it (``airflow mlpipe gc`` finds what nobody needs); references of steps ar
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from airflow.sdk.bases.xcom import BaseXCom
 
 from airflow_mlpipe.errors import ConfigurationError
+from airflow_mlpipe.model.records import Producer
+from airflow_mlpipe.model.reference import is_absent, is_inline_value, is_reference, references_in
+from airflow_mlpipe.model.row import INLINE, row_bytes
 
 _DEEPEST = 20
-ROW = 3 * 1024
-"""Bytes of JSON above which a value goes to the workspace."""
 
 
 class XComBackend(BaseXCom):
@@ -43,21 +44,23 @@ class XComBackend(BaseXCom):
 
         :raises UnsupportedValueError: for a value without a form, naming its type, its place and the ways out.
         """
+        who = _producer(dag_id, task_id, run_id, map_index)
+        name = key or BaseXCom.XCOM_RETURN_KEY
         if _is_ours(value):
+            _keep_alive(value, who, name)
             return value
-        names = {"key": key, "task_id": task_id, "dag_id": dag_id, "run_id": run_id, "map_index": map_index}
         if not _owns(value, 0):
-            plain = _fallback().serialize_value(value, **names)
-            if len(json.dumps(plain)) <= ROW:
+            names = {"key": key, "task_id": task_id, "dag_id": dag_id, "run_id": run_id, "map_index": map_index}
+            try:
+                plain = _fallback().serialize_value(value, **names)
+            except TypeError:  # of a member that only a materializer knows; if none does, saving says so better
+                plain = _NOTHING
+            if plain is not _NOTHING and row_bytes(plain) <= INLINE:
+                _keep_alive(plain, who, name)
                 return plain
         from airflow_mlpipe.hooks.values import save
-        from airflow_mlpipe.model.records import Producer
 
-        who = None
-        if dag_id is not None and task_id is not None and run_id is not None:
-            index = -1 if map_index is None else map_index
-            who = Producer(dag_id=dag_id, task_id=task_id, run_id=run_id, map_index=index)
-        return save(value, name=key or "return_value", who=who)
+        return save(value, name=name, who=who)
 
     @staticmethod
     def deserialize_value(result: Any) -> Any:
@@ -72,14 +75,33 @@ class XComBackend(BaseXCom):
         return result.value if keeps_references() else load_any(result.value)
 
     @classmethod
+    async def aset(cls, key: str, value: Any, **names: Any) -> None:
+        """As :meth:`set`; the value is written by a thread, the event loop goes on."""
+        where = {name: names.get(name) for name in ("task_id", "dag_id", "run_id", "map_index")}
+        document = await asyncio.to_thread(cls.serialize_value, value, key=key, **where)
+        await super().aset(key, document if _is_ours(document) else value, **names)
+
+    @classmethod
+    async def aget_one(cls, **names: Any) -> Any:
+        """As :meth:`get_one`; the value is read by a thread, the event loop goes on."""
+        return await _read_in_thread(super().aget_one(**names))
+
+    @classmethod
+    async def aget_all(cls, **names: Any) -> Any:
+        """As :meth:`get_all`, likewise."""
+        return await _read_in_thread(super().aget_all(**names))
+
+    @classmethod
     def delete(cls, key: str, task_id: str, dag_id: str, run_id: str, map_index: int | None = None) -> None:
         """Delete an XCom, and forget that it needs its contents; they stay, others may share them."""
+        names = {"key": key, "task_id": task_id, "dag_id": dag_id, "run_id": run_id, "map_index": map_index}
+        held = cls._get_xcom_db_ref(**names).value  # type: ignore[arg-type]
+        super().delete(**names)  # type: ignore[arg-type]
+        who = _producer(dag_id, task_id, run_id, map_index)
+        if who is None or next(references_in(held), None) is None:
+            return  # most XComs are short: their tasks need no workspace to start again
         from airflow_mlpipe.hooks.workspace import open_workspace
-        from airflow_mlpipe.model.records import Producer
 
-        index = -1 if map_index is None else map_index
-        who = Producer(dag_id=dag_id, task_id=task_id, run_id=run_id, map_index=index)
-        super().delete(key=key, task_id=task_id, dag_id=dag_id, run_id=run_id, map_index=map_index)
         open_workspace().values.forget(who, key)
 
     @classmethod
@@ -89,12 +111,47 @@ class XComBackend(BaseXCom):
             _fallback().purge(xcom, *args)
 
 
+_NOTHING = object()
+
+
 def _is_ours(value: Any) -> bool:
-    return isinstance(value, dict) and str(value.get("mlpipe", "")).partition("/")[0] in (
-        "reference",
-        "value",
-        "absent",
-    )
+    return is_reference(value) or is_inline_value(value) or is_absent(value)
+
+
+def _producer(dag_id: str | None, task_id: str | None, run_id: str | None, map_index: int | None) -> Producer | None:
+    if dag_id is None or task_id is None or run_id is None:
+        return None
+    return Producer(dag_id=dag_id, task_id=task_id, run_id=run_id, map_index=-1 if map_index is None else map_index)
+
+
+def _keep_alive(value: Any, who: Producer | None, key: str) -> None:
+    """A task that hands on what another one made needs it as long as its own XCom is there.
+
+    Not so a step: its record, and what is remembered of its run, name its outputs.
+    """
+    from airflow_mlpipe.hooks.values import keeps_references
+
+    if who is None or keeps_references():
+        return
+    own = (who.dag_id, who.task_id, who.run_id)
+    foreign = [r for r in references_in(value) if (r.dag_id, r.task_id, r.run_id) != own]
+    if foreign:
+        from airflow_mlpipe.hooks.workspace import open_workspace
+
+        open_workspace().values.put(who, key, foreign)
+
+
+async def _read_in_thread(found: Awaitable[Any]) -> Any:
+    from airflow_mlpipe.hooks.values import as_references, keeps_references, load_any
+
+    asked_for_references = keeps_references()
+    with as_references():
+        held = await found
+    if asked_for_references:
+        return held
+    if isinstance(held, list):
+        return await asyncio.to_thread(lambda: [load_any(member) if _is_ours(member) else member for member in held])
+    return await asyncio.to_thread(load_any, held) if _is_ours(held) else held
 
 
 def _owns(value: Any, depth: int) -> bool:

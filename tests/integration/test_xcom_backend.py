@@ -111,14 +111,69 @@ def test_gc_keeps_what_an_xcom_refers_to_until_the_xcom_is_deleted(run_dag, back
     assert len(garbage()) == 1
 
 
-def test_a_reference_to_another_place_is_refused(run_dag, backend):
-    """A forged reference names a datastore of its own: it is not read."""
-    from airflow_mlpipe import load
-    from airflow_mlpipe.errors import InputError
+FORGED = """
+from airflow_mlpipe import Input, Output, PipelineData, CommandStep, step
 
+with DAG("forged", schedule=None, params={"reference": {}}):
+    @task
+    def made(params):
+        return params["reference"]
+
+    @step
+    def stepped(value):
+        return 1
+
+    @task
+    def ordinary(value):
+        return 1
+
+    reference = made()
+    stepped(reference)
+    ordinary(reference)
+    CommandStep(task_id="command", arguments=["cat", Input("value")], inputs={"value": reference})
+"""
+
+
+@pytest.mark.parametrize(
+    ("forged", "words"),
+    [
+        ({"datastore": "evil=file:///etc"}, "outside of this deployment"),
+        ({"datastore": "evil=http://127.0.0.1:9|store"}, "outside of this deployment"),
+        ({"digest": "../../../../etc/passwd"}, "without a digest"),
+        ({"kind": "folder", "digest": "../../../../etc"}, "without a digest"),
+        ({"kind": "folder", "digest": "sha256:" + "0" * 64}, "without a digest"),
+        ({"filename": "../../escaped"}, "is a path"),
+        ({"format": "path/1", "filename": "/etc/passwd"}, "is a path"),
+    ],
+)
+def test_a_reference_that_somebody_made_up_is_refused_before_anything_is_read(run_dag, backend, forged, words):
+    """Another place, a digest or a name that leads out of the workspace; whoever takes it fails and says why."""
     row = run_dag(files={FILE: DAG})["frame"].xcoms["return_value"]
-    with pytest.raises(InputError, match="outside of this deployment"):
-        load({**row, "datastore": "evil=file:///etc"})
+    run = run_dag(FORGED, conf={"reference": {**row, **forged}}, dag_id="forged")
+    for task in ("stepped", "ordinary", "command"):
+        assert run[task].state == "failed", task
+        assert words in run[task].log, task
+
+
+def test_an_output_in_a_datastore_that_the_dag_spells_out_is_read(run_dag, tmp_path):
+    """The workspace remembers that a step published it there."""
+    run = run_dag(
+        f"""
+        from pathlib import Path
+        from airflow_mlpipe import CommandStep, Datastore, PipelineData, step
+
+        @step
+        def read(found: Path) -> str:
+            return found.read_text()
+
+        with DAG("spelled", schedule=None):
+            shelf = Datastore("shelf", url="{(tmp_path / "shelf").as_uri()}")
+            found = PipelineData("found", kind="file", datastore=shelf)
+            CommandStep(task_id="write", arguments=["cp", __file__, found], outputs=[found])
+            read(found)
+        """
+    )
+    assert "spelled" in run["read"].xcoms["return_value"], run.log
 
 
 def test_a_value_whose_data_are_gone_names_who_made_them(run_dag, backend, monkeypatch, tmp_path):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlpipe.values.materializer import PREVIEW_TEXT
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -13,7 +15,6 @@ _VERSION = (2, 0)
 """Of the npy format: headers may be as long as structured types need, and their text is Latin-1."""
 _SMALL = 1_000_000
 _SHOWN = 6
-_WIDTH = 40
 _TORCH = ("torch.Tensor",)
 _JAX = ("jax.Array", "jaxlib.ArrayImpl")
 
@@ -65,7 +66,7 @@ class Arrays:
         """Shape, type, the first values, and the range of numbers that are fewer than a million."""
         shown: dict[str, Any] = {
             "shape": list(value.shape),
-            "dtype": str(value.dtype)[:_WIDTH],
+            "dtype": str(value.dtype)[:PREVIEW_TEXT],
             "head": [_scalar(item) for item in value.flat[:_SHOWN]],
         }
         if value.dtype.kind in "iuf" and 0 < value.size < _SMALL:
@@ -147,4 +148,4 @@ def _scalar(item: Any) -> Any:
     plain = item.item() if hasattr(item, "item") else item
     if isinstance(plain, bool | int) or (isinstance(plain, float) and plain - plain == 0):
         return plain
-    return str(item)[:_WIDTH]
+    return str(item)[:PREVIEW_TEXT]

@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from airflow_mlpipe.values.materializer import PREVIEW_TEXT
+
 _ROWS = 1 << 18
 """Rows of a record batch: fixed, because equal tables must give equal bytes however they were chunked."""
 _NOTES = b"airflow_mlpipe"
@@ -489,7 +491,7 @@ def _difference(first: Any, other: Any) -> str:
 
 def _pairs(names: Iterable[Any], kinds: Iterable[Any]) -> list[tuple[str, Any]]:
     """At most twenty columns and their types."""
-    return [(str(name)[:_WIDTH], kind) for name, kind in zip(names, kinds, strict=True)][:20]
+    return [(str(name)[:PREVIEW_TEXT], kind) for name, kind in zip(names, kinds, strict=True)][:20]
 
 
 def _preview(value: Any) -> dict[str, Any]:
@@ -515,4 +517,4 @@ def _scalar(item: Any) -> Any:
     """A JSON scalar of an item."""
     if item is None or isinstance(item, bool | int) or (isinstance(item, float) and item - item == 0):
         return item
-    return str(item)[:_WIDTH]
+    return str(item)[:PREVIEW_TEXT]

@@ -95,7 +95,7 @@ def test_this_host_is_cleared_when_asked(
         mlpipe("gc", *options)
         assert dead.exists()
     shown = mlpipe("gc", "--host", "0s", "--yes", "-o", "json")
-    assert shown.document["host"] == {"attempts": 1, "checkpoints": 0, "environments": 0, "bytes": 0}
+    assert shown.document["host"] == {"attempts": 1, "checkpoints": 0, "values": 0, "environments": 0, "bytes": 0}
     assert not dead.exists()
 
 

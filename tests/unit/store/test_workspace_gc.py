@@ -92,7 +92,7 @@ def test_a_workspace_without_garbage_has_none(workspace, store, clock):
     clock.advance(1000 * DAY)
     plan = collect(workspace)
     assert plan.objects == ()
-    assert plan.kept == {"record": 1, "run": 2, "lease": 0, "tree": 3, "blob": 3}
+    assert plan.kept == {"record": 1, "run": 2, "value": 0, "lease": 0, "tree": 3, "blob": 3}
 
 
 def test_what_no_result_consists_of_is_garbage(workspace, store):
