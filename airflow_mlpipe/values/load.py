@@ -71,8 +71,8 @@ def _no_leaf(document: Mapping[str, Any], annotation: Any) -> Any:
 
 
 def _form(found: Materializer, saved: Saved, want: Wanted) -> str:
-    asked = next((n for n in want.names if n in found.forms), None)
-    return asked or (saved.type if saved.type in found.forms else found.forms[0])
+    own = saved.details.get("form", saved.type)
+    return next((name for name in (*want.names, own) if name in found.forms), found.forms[0])
 
 
 def _checked(value: Any, want: Wanted, found: Materializer, name: str) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 from airflow_mlpipe.errors import StepError
 from airflow_mlpipe.values import registry
 from airflow_mlpipe.values.errors import UnsupportedValueError
-from airflow_mlpipe.values.materializer import Materializer, Saved, Streams, first_of
+from airflow_mlpipe.values.materializer import DETAILS, Materializer, Saved, Streams, first_of, own_form
 from airflow_mlpipe.values.structure import encode, is_plain
 
 INLINE = 3 * 1024
@@ -72,9 +72,34 @@ def _save_with(found: Materializer, value: Any, folder: Path, name: str, path: s
         format=found.format,
         name=target.name,
         kind="folder" if target.is_dir() else "file",
-        details=dict(details or {}),
-        preview=dict(found.preview(value)),
+        details=_json(details or {}, "details", found, path) | _own_form(found, value),
+        preview=_json(found.preview(value), "preview", found, path),
     )
+
+
+def _own_form(found: Materializer, value: Any) -> dict[str, str]:
+    form = own_form(found, type(value))
+    return {} if form == registry.describe(value) else {"form": form}
+
+
+def _json(given: Mapping[str, Any], what: str, found: Materializer, path: str) -> dict[str, Any]:
+    """What a materializer says of a value: it crosses processes, and details a row of XCom.
+
+    :raises StepError: for what is no JSON, and for details that no row has room for.
+    """
+    try:
+        text = json.dumps(given, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        where = f"{path}: {type(found).__module__}.{type(found).__qualname__}"
+        raise StepError(f"{what} of the materializer are no JSON ({error})", where=where) from error
+    if what == "details" and len(text) > DETAILS:
+        raise StepError(
+            f"the details of the value are {len(text)} bytes of JSON and may be {DETAILS}",
+            where=path,
+            given=found.format,
+            fix="let the materializer write what is long into the file",
+        )
+    return dict(json.loads(text))
 
 
 def _save_path(value: Path, folder: Path, path: str) -> Saved:
@@ -100,7 +125,7 @@ def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str) -> Sa
         return _save_structure(list(batches), folder, name, path)
     target = folder / f"{name}{found.suffix}"
     try:
-        details = dict(found.save_stream(batches, target))
+        details = _json(found.save_stream(batches, target), "details", found, path) | _own_form(found, first)
     except ValueError as error:
         raise StepError(f"the batches cannot be written: {error}", where=path) from error
     return Saved(
@@ -108,7 +133,7 @@ def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str) -> Sa
         format=found.format,
         name=target.name,
         details=details | {"stream": True},
-        preview={"batches": details.get("batches"), "first": dict(found.preview(first))},
+        preview={"batches": details.get("batches"), "first": _json(found.preview(first), "preview", found, path)},
     )
 
 

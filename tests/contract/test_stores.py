@@ -63,8 +63,8 @@ class TestMemory(StoreContract):
         class Fresh(MemoryFileSystem):
             """The built-in one shares one store among all instances."""
 
-            store: dict[str, Any] = {}  # noqa: RUF012
-            pseudo_dirs = [""]  # noqa: RUF012
+            store: dict[str, Any] = {}
+            pseudo_dirs = [""]
 
         return open_store(StoreConfig(url="memory://root/folder", filesystem=Fresh(skip_instance_cache=True)))
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+
+from airflow_mlpipe.values.names import check_form, check_type, type_names
 
 _ROWS = 1 << 18
 """Rows of a record batch: fixed, because equal tables must give equal bytes however they were chunked."""
 _NOTES = b"airflow_mlpipe"
 """Key of our own note in a schema's metadata: what pandas' note does not say of a frame."""
 _PLAIN = ("str", "int", "bool", "bytes", "date", "time", "Decimal", "float", "list", "dict", "ndarray")
-_WIDTH = 40
+_WIDTH, _KIND = 40, 50
 _PANDAS_INDEXES = ("RangeIndex", "MultiIndex", "DatetimeIndex", "TimedeltaIndex", "PeriodIndex", "CategoricalIndex")
 
 
@@ -44,6 +46,7 @@ class Tables:
 
         :raises ValueError: for a column that cannot be written exactly, saying which and why.
         """
+        check_type(value, self.types)
         import pyarrow as pa
 
         if isinstance(value, pa.RecordBatchReader) and not any(map(pa.types.is_dictionary, value.schema.types)):
@@ -58,7 +61,8 @@ class Tables:
 
         :raises ValueError: for bytes that are no Arrow file, and for another form.
         """
-        _known(form)
+        check_form(form, Tables.forms)
+        _open(path)  # what is read later must not fail later
         return _read(path, form, self.suffix)  # a blob in a cache has no suffix of its own
 
     def save_stream(self, batches: Iterator[Any], path: Path) -> Mapping[str, Any]:
@@ -97,7 +101,7 @@ class Tables:
         """
         import pyarrow as pa
 
-        _known(form)
+        check_form(form, Tables.forms)
         reader = _open(path)
         for number in range(reader.num_record_batches):
             yield _in_form(pa.Table.from_batches([reader.get_batch(number)], reader.schema), form)
@@ -107,10 +111,10 @@ class Tables:
         import pyarrow as pa
 
         if isinstance(value, pa.RecordBatchReader):
-            return {"columns": {name: str(kind) for name, kind in _pairs(value.schema.names, value.schema.types)}}
+            return {"columns": _columns(value.schema.names, value.schema.types)}
         if type(value).__name__ == "LazyFrame":
             schema = value.collect_schema()
-            return {"columns": {name: str(kind) for name, kind in _pairs(schema.names(), schema.dtypes())}}
+            return {"columns": _columns(schema.names(), schema.dtypes())}
         return _preview(value)
 
 
@@ -119,7 +123,7 @@ def load_file(path: Path, form: str) -> Any:
 
     :raises ValueError: for another suffix or form, or bytes of another format.
     """
-    _known(form)
+    check_form(form, Tables.forms)
     suffix = path.suffix.lower()
     if suffix not in (".arrow", ".feather", ".parquet", ".csv"):
         raise ValueError(f"{path.name}: a table is read from .arrow, .feather, .parquet or .csv")
@@ -153,12 +157,6 @@ def _read(path: Path, form: str, suffix: str) -> Any:
         return _in_form(table, form)
     except pa.ArrowException as error:
         raise ValueError(f"{path.name} cannot be read as {form}: {error}") from error
-
-
-def _known(form: str) -> None:
-    """:raises ValueError: for a form that a table does not have."""
-    if form not in Tables.forms:
-        raise ValueError(f"a table cannot be read as {form}; it can be read as {', '.join(Tables.forms)}")
 
 
 def _open(path: Path) -> Any:
@@ -202,7 +200,7 @@ def _in_form(table: Any, form: str) -> Any:
     frame = _to_pandas(table)
     if name == "DataFrame":
         return frame
-    return _pandas_series(frame, table) if name == "Series" else frame.index
+    return _pandas_series(frame, table) if name == "Series" else _index(frame, form)
 
 
 def _only(frame: Any) -> Any:
@@ -218,6 +216,13 @@ def _pandas_series(frame: Any, table: Any) -> Any:
         raise ValueError(f"a table of {frame.shape[1]} columns is no series: ask for a frame")
     series = frame.iloc[:, 0]
     return series.rename(None) if _notes(table).get("unnamed") else series
+
+
+def _index(frame: Any, form: str) -> Any:
+    """The index of a frame.  :raises ValueError: when it is not of the kind that is asked for."""
+    if form not in type_names(type(frame.index)):
+        raise ValueError(f"the index is a {type(frame.index).__name__}, not {form}: ask for pandas.Index")
+    return frame.index
 
 
 def _notes(table: Any) -> dict[str, Any]:
@@ -487,9 +492,9 @@ def _difference(first: Any, other: Any) -> str:
     return "its index, column order or metadata differ"
 
 
-def _pairs(names: Iterable[Any], kinds: Iterable[Any]) -> list[tuple[str, Any]]:
-    """At most twenty columns and their types."""
-    return [(str(name)[:_WIDTH], kind) for name, kind in zip(names, kinds, strict=True)][:20]
+def _columns(names: Iterable[Any], kinds: Iterable[Any]) -> dict[str, str]:
+    """At most twenty columns and their types; the name of a type of records has the names of all their fields."""
+    return {str(name)[:_WIDTH]: str(kind)[:_KIND] for name, kind in islice(zip(names, kinds, strict=False), 20)}
 
 
 def _preview(value: Any) -> dict[str, Any]:
@@ -506,7 +511,7 @@ def _preview(value: Any) -> dict[str, Any]:
         rows = frame[:3, :8].rows()
     return {
         "shape": list(frame.shape),
-        "columns": {name: str(kind) for name, kind in _pairs(names, kinds)},
+        "columns": _columns(names, kinds),
         "head": [[_scalar(item) for item in row] for row in rows],
     }
 
