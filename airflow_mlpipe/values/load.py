@@ -6,6 +6,7 @@ Nothing is imported because the data name it: forms are chosen among those that 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from typing import Any
 from airflow_mlpipe.errors import ConfigurationError, StepError
 from airflow_mlpipe.values import registry
 from airflow_mlpipe.values.annotations import Wanted, wanted
-from airflow_mlpipe.values.materializer import Materializer, Saved, Streams
+from airflow_mlpipe.values.materializer import JSON, PATH, STRUCTURE, Materializer, Saved, Streams
 from airflow_mlpipe.values.names import type_names
-from airflow_mlpipe.values.save import JSON, MEMBERS, PATH, STRUCTURE
+from airflow_mlpipe.values.save import MEMBERS
 from airflow_mlpipe.values.structure import decode
 
 TABLES = (".parquet", ".csv", ".arrow", ".feather")
@@ -38,10 +39,11 @@ def load_value(path: Path, saved: Saved, annotation: Any = Any, *, name: str = "
     found = registry.of_format(saved.format)
     if found is None:
         raise ConfigurationError(
-            "no materializer reads this format",
+            f"no materializer here reads the format of this value, which is of type {saved.type}",
             where=name,
             given=saved.format,
-            fix="install the distribution that wrote it in the environment of this step",
+            valid=registry.known_formats(),
+            fix=f"install the distribution that has its materializer in the environment of {sys.executable}",
         )
     form = _form(found, saved, want)
     try:

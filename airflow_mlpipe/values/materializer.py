@@ -14,6 +14,9 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from airflow_mlpipe.values.names import type_names
 
+PATH, JSON, STRUCTURE = "path/1", "json/1", "structure/1"
+"""Formats that need no materializer: a file or folder as it is, plain values, and plain values with members."""
+
 DETAILS = 2 * 1024
 """Bytes of JSON that details may have: they travel in a row of XCom, which stays under 4 KiB."""
 

@@ -18,14 +18,23 @@ from typing import Any
 from airflow_mlpipe.errors import StepError
 from airflow_mlpipe.values import registry
 from airflow_mlpipe.values.errors import UnsupportedValueError
-from airflow_mlpipe.values.materializer import DETAILS, Materializer, Saved, Streams, first_of, own_form
+from airflow_mlpipe.values.materializer import (
+    DETAILS,
+    JSON,
+    PATH,
+    STRUCTURE,
+    Materializer,
+    Saved,
+    Streams,
+    first_of,
+    own_form,
+)
 from airflow_mlpipe.values.structure import encode, is_plain
 
 INLINE = 3 * 1024
 """Bytes of JSON up to which a value travels in XCom itself: a row stays under 4 KiB."""
 
 NAME = "value"
-PATH, JSON, STRUCTURE = "path/1", "json/1", "structure/1"
 MEMBERS = "value.json"
 
 
