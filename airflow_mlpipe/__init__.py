@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.command import CommandStep
     from airflow_mlpipe.operators.script import ScriptStep
     from airflow_mlpipe.values.outputs import Outputs
+    from airflow_mlpipe.values.pickled import Pickle
 
 __all__ = [
     "CommandStep",
@@ -38,6 +39,7 @@ __all__ = [
     "Output",
     "OutputReference",
     "Outputs",
+    "Pickle",
     "PipelineData",
     "Resources",
     "Reuse",
@@ -60,6 +62,7 @@ _HOME = {
     "Output": "model.step:OutputPath",
     "OutputReference": "model.reference",
     "Outputs": "values.outputs",
+    "Pickle": "values.pickled",
     "PipelineData": "model.data",
     "Resources": "model.resources",
     "Reuse": "model.reuse",

@@ -35,6 +35,11 @@ class HostSettings(Protocol):
         """See :class:`Host`."""
         ...
 
+    @property
+    def allow_pickle(self) -> bool:
+        """See :class:`Host`."""
+        ...
+
 
 class Deployment(EngineStores, Protocol):
     """Datastores and options."""
@@ -52,6 +57,12 @@ def find_compute(name: str, *, stores: Deployment) -> Compute:
     """
     if name == LOCAL:
         settings = stores.settings
-        host = Host(cache=settings.cache, scratch=settings.scratch, keep_failed=settings.keep_failed, uv=settings.uv)
+        host = Host(
+            cache=settings.cache,
+            scratch=settings.scratch,
+            keep_failed=settings.keep_failed,
+            uv=settings.uv,
+            allow_pickle=settings.allow_pickle,
+        )
         return LocalCompute(stores, host)
     raise ConfigurationError("there is no such compute", where="compute_target", given=name, valid=(LOCAL,))

@@ -29,6 +29,7 @@ class Settings:
     :param wait_seconds: how often a waiting step looks whether the other one has finished; at least 5.
     :param gc_grace_hours: gc takes nothing younger.
     :param keep_failed: whether the folder of a failed attempt is kept.
+    :param allow_pickle: whether function steps and ``load`` may write and read pickles.
     :param uv: the uv program; empty: from PATH or the Python package.
     """
 
@@ -42,6 +43,7 @@ class Settings:
     wait_seconds: float
     gc_grace_hours: float
     keep_failed: bool
+    allow_pickle: bool
     uv: str | None
 
 
@@ -65,6 +67,7 @@ def load_settings() -> Settings:
         wait_seconds=_number(conf, "wait_seconds", 10.0, least=5.0),
         gc_grace_hours=_number(conf, "gc_grace_hours", 24.0, least=0.0),
         keep_failed=conf.getboolean(SECTION, "keep_failed", fallback=False),
+        allow_pickle=conf.getboolean(SECTION, "allow_pickle", fallback=False),
         uv=_text(conf, "uv") or None,
     )
 

@@ -25,6 +25,8 @@ from airflow_mlpipe.runtime.function import described
 from airflow_mlpipe.runtime.publish import adopt
 from airflow_mlpipe.values.load import load_value
 from airflow_mlpipe.values.materializer import Saved
+from airflow_mlpipe.values.pickled import FORMAT as PICKLE
+from airflow_mlpipe.values.pickled import check_allowed
 from airflow_mlpipe.values.save import Inline, save_value
 from airflow_mlpipe.values.structure import decode
 
@@ -35,7 +37,8 @@ def load(value: Any, form: Any = Any) -> Any:
     :param value: what a step pushed to XCom: a reference, or a small value, which is returned as it is.
     :param form: the type that is wanted (``pl.LazyFrame``, ``np.ndarray``, ``Path`` ...); by default what was saved.
     :raises InputError: for a reference to data elsewhere, and for data that are gone (naming the run that made them).
-    :raises StepError: when the value has no such form.
+    :raises StepError: when the value has no such form. :raises ConfigurationError: for a pickle, which is not even
+        fetched, where ``[mlpipe] allow_pickle`` is off.
     """
     if is_inline_value(value):
         return decode(value["value"], form, _no_leaf)
@@ -56,7 +59,11 @@ def load(value: Any, form: Any = Any) -> Any:
         kind=reference.kind,
         details=reference.details,
     )
-    return load_value(_staged(reference, Stores()), saved, form)
+    stores = Stores()
+    allow_pickle = stores.settings.allow_pickle
+    if saved.format == PICKLE:
+        check_allowed(allow_pickle, "read", where=f"value made by {_maker(reference)}")
+    return load_value(_staged(reference, stores), saved, form, allow_pickle=allow_pickle)
 
 
 def load_any(value: Any) -> Any:
@@ -88,13 +95,16 @@ def _staged(reference: OutputReference, stores: Stores) -> Path:
             _fill(folder, reference, cache, contents)
         return folder / "value"
     except ObjectNotFoundError as error:
-        made = f"{reference.dag_id}/{reference.run_id}/{reference.task_id}"
         raise InputError(
             "the data of this value are gone",
             where=reference.uri,
-            given=f"made by {made}" if reference.run_id else None,
+            given=f"made by {_maker(reference)}" if reference.run_id else None,
             fix="run the task that made them again",
         ) from error
+
+
+def _maker(reference: OutputReference) -> str:
+    return f"{reference.dag_id}/{reference.run_id}/{reference.task_id}"
 
 
 def _fill(folder: Path, reference: OutputReference, cache: BlobCache, contents: Any) -> None:
@@ -139,12 +149,13 @@ def save(value: Any, *, name: str = "value", who: Producer | None = None) -> Any
         nobody is named for lives for gc's grace time only.
     :returns: the JSON of a reference, or of a small value.
     :raises UnsupportedValueError: for a type that has no form. :raises StepError: for a value that has none.
+    :raises ConfigurationError: for a ``Pickle`` where ``[mlpipe] allow_pickle`` is off.
     """
     stores = Stores()
     scratch = stores.settings.cache.absolute() / "new"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        saved = save_value(value, Path(folder))
+        saved = save_value(value, Path(folder), allow_pickle=stores.settings.allow_pickle)
         if isinstance(saved, Inline):
             return saved.document if saved.plain else inline_value(saved.document)
         reference = _published(saved, Path(folder) / saved.name, name, who, stores)

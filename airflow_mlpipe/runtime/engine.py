@@ -13,7 +13,7 @@ from airflow_mlpipe.errors import ProgramFailedError, StepCancelledError
 from airflow_mlpipe.runtime.cache import BlobCache
 from airflow_mlpipe.runtime.command import command_line, working_folder
 from airflow_mlpipe.runtime.environments import Environments, Interpreter
-from airflow_mlpipe.runtime.function import read_returned, refused, typed, verify_returned, write_call
+from airflow_mlpipe.runtime.function import check_pickles, read_returned, refused, typed, verify_returned, write_call
 from airflow_mlpipe.runtime.job import Job, JobResult
 from airflow_mlpipe.runtime.kernel import kernel_folder
 from airflow_mlpipe.runtime.layout import Layout, Staged, remove
@@ -60,7 +60,8 @@ class Attempt:
         :param recheck: called when the program has ended well, before anything is published.
         :raises StepError: the program's fault, see its kinds. :raises InputError: an input is gone, or changed.
         :raises EnvironmentBuildError: its Python could not be built. :raises StoreError: a datastore failed, or the
-            disk is full. :raises ConfigurationError: the worker lacks something.
+            disk is full. :raises ConfigurationError: the worker lacks something, or an input is a pickle and
+            the deployment allows none.
         """
         job, host = self._job, self._host
         layout = Layout(host.scratch.absolute() / quote_id(job.attempt))
@@ -96,6 +97,7 @@ class Attempt:
 
     def _run(self, layout: Layout, interpreter: Interpreter, recheck: Recheck | None) -> JobResult:
         job, step, where = self._job, self._job.step, self._job.step.label
+        check_pickles(step, allowed=self._host.allow_pickle)
         cache = BlobCache(self._host.cache.absolute() / "blobs")
         stager = Stager(layout=layout, cache=cache, stores=self._stores)
         with os_errors(where, "stage the step", layout.root):
@@ -149,7 +151,7 @@ class Attempt:
             kernel=kernel_folder(self._host.cache.absolute()) if step.function is not None else None,
         )
         if step.function is not None:
-            write_call(layout, step, staged)
+            write_call(layout, step, staged, allow_pickle=self._host.allow_pickle)
         return Program(
             argv=command_line(step, layout, staged, interpreter),
             cwd=working_folder(step, layout),

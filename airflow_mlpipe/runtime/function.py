@@ -19,6 +19,8 @@ from airflow_mlpipe.model.step import InputPort, StepSpec
 from airflow_mlpipe.runtime.layout import Layout, Staged
 from airflow_mlpipe.runtime.publish import Found, identify
 from airflow_mlpipe.values.materializer import Saved
+from airflow_mlpipe.values.pickled import FORMAT as PICKLE
+from airflow_mlpipe.values.pickled import check_allowed
 
 ROW = 3600
 """Bytes of a reference's JSON, so that a row of XCom stays under 4 KiB."""
@@ -39,8 +41,21 @@ class Returned:
     inline: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_call(layout: Layout, step: StepSpec, staged: Staged) -> None:
-    """Write what the process reads."""
+def check_pickles(step: StepSpec, *, allowed: bool) -> None:
+    """Refuse inputs that are pickles, before they are fetched, where the deployment does not allow them.
+
+    :raises ConfigurationError: naming the input, and the ways out.
+    """
+    for port in step.inputs if step.function is not None else ():
+        if any(reference.format == PICKLE for reference in port.references):
+            check_allowed(allowed, "read", where=f"{step.label}: input {port.name!r}")
+
+
+def write_call(layout: Layout, step: StepSpec, staged: Staged, *, allow_pickle: bool) -> None:
+    """Write what the process reads.
+
+    :param allow_pickle: the deployment's option; only the call says so, and no value or argument in it can.
+    """
     assert step.function is not None
     function = step.function
     call = {
@@ -54,6 +69,7 @@ def write_call(layout: Layout, step: StepSpec, staged: Staged) -> None:
         "inputs": {p.name: _input(p, staged) for p in step.inputs if p.name in staged.inputs},
         "outputs": {name: str(path) for name, path in staged.outputs.items()},
         "answer": str(layout.answer),
+        "allow_pickle": allow_pickle,
     }
     layout.call.write_text(json.dumps(call, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 

@@ -25,6 +25,7 @@ OURS = tuple(
         "images:Images",
         "lightgbm_:LightGBM",
         "onnx_:Onnx",
+        "pickles:Pickles",
         "sklearn_:Estimators",
         "tables:Tables",
         "tensors:StateDicts",

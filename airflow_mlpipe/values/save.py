@@ -29,6 +29,8 @@ from airflow_mlpipe.values.materializer import (
     first_of,
     own_form,
 )
+from airflow_mlpipe.values.pickled import FORMAT as PICKLE
+from airflow_mlpipe.values.pickled import check_allowed
 from airflow_mlpipe.values.structure import encode, is_plain
 
 INLINE = 3 * 1024
@@ -46,20 +48,26 @@ class Inline:
     plain: bool
 
 
-def save_value(value: Any, folder: Path, *, name: str = NAME, path: str = "value") -> Saved | Inline:
+def save_value(
+    value: Any, folder: Path, *, name: str = NAME, path: str = "value", allow_pickle: bool = False
+) -> Saved | Inline:
     """Write a value into a folder.
 
     :param name: of the file, without suffix. :param path: what the value is called in messages.
+    :param allow_pickle: whether the deployment allows that what is in ``Pickle`` is pickled.
     :raises UnsupportedValueError: for a type that has no form. :raises StepError: for a value that has none.
+    :raises ConfigurationError: for a ``Pickle`` where pickles are not allowed.
     """
     if isinstance(value, os.PathLike):
         return _save_path(Path(value), folder, path)
     if isinstance(value, Iterator):
-        return _save_stream(value, folder, name, path)
+        return _save_stream(value, folder, name, path, allow_pickle)
     found = _materializer(value)
     if found is not None:
+        if found.format == PICKLE:
+            check_allowed(allow_pickle, "written", where=path)
         return _save_with(found, value, folder, name, path)
-    return _save_structure(value, folder, name, path)
+    return _save_structure(value, folder, name, path, allow_pickle)
 
 
 def _materializer(value: Any) -> Materializer | None:
@@ -127,11 +135,11 @@ def _save_path(value: Path, folder: Path, path: str) -> Saved:
     return Saved(type="pathlib.Path", format=PATH, name=target.name, kind=kind, preview={"name": target.name})  # type: ignore[arg-type]
 
 
-def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str) -> Saved | Inline:
+def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str, allow_pickle: bool) -> Saved | Inline:
     first, batches = first_of(value)
     found = None if first is None else _materializer(first)
     if found is None or not isinstance(found, Streams):
-        return _save_structure(list(batches), folder, name, path)
+        return _save_structure(list(batches), folder, name, path, allow_pickle)
     target = folder / f"{name}{found.suffix}"
     try:
         details = _json(found.save_stream(batches, target), "details", found, path) | _own_form(found, first)
@@ -146,7 +154,7 @@ def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str) -> Sa
     )
 
 
-def _save_structure(value: Any, folder: Path, name: str, path: str) -> Saved | Inline:
+def _save_structure(value: Any, folder: Path, name: str, path: str, allow_pickle: bool) -> Saved | Inline:
     members = folder / name
     count = 0
 
@@ -159,7 +167,7 @@ def _save_structure(value: Any, folder: Path, name: str, path: str) -> Saved | I
         if isinstance(member, os.PathLike):  # keeps its own name, so it needs a folder of its own
             into = members / f"{count:06d}"
             into.mkdir()
-        saved = save_value(member, into, name=f"{count:06d}", path=at)
+        saved = save_value(member, into, name=f"{count:06d}", path=at, allow_pickle=allow_pickle)
         count += 1
         assert isinstance(saved, Saved)
         return saved.to_json() | {"preview": {}, "name": f"{into.name}/{saved.name}" if into != members else saved.name}

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_mlpipe.testing import MaterializerContract
 from airflow_mlpipe.values import registry
+from airflow_mlpipe.values.pickled import Pickle
 
 FORMATS = "airflow_mlpipe.values.formats."
 HAS_TORCH = find_spec("torch") is not None
@@ -397,6 +398,22 @@ class TestXGBoost(MaterializerContract):
         x = noise()[0]
         x = xgboost.DMatrix(x) if isinstance(value, xgboost.Booster) else x
         return type(value) is type(loaded) and (value.predict(x) == loaded.predict(x)).all()
+
+
+class TestPickles(MaterializerContract):
+    """Loads as the value that was wrapped; and loading executes code, which is why it needs an option."""
+
+    materializer = FORMATS + "pickles:Pickles"
+    values = {"list": lambda: Pickle([1, "a", 2.5]), "empty": lambda: Pickle(None)}
+
+    def equal(self, value: Any, loaded: Any) -> bool:
+        return value.value == loaded
+
+    def unchanged(self, value: Any, anew: Any) -> bool:
+        return value.value == anew.value
+
+    test_loading_executes_no_code = None  # type: ignore[assignment]
+    test_a_form_gives_what_it_is_called = None  # type: ignore[assignment]
 
 
 SUITES = [one for one in list(globals().values()) if isinstance(one, type) and issubclass(one, MaterializerContract)]

@@ -86,6 +86,7 @@ class Settings:
     scratch: Path
     keep_failed: bool = True
     uv: str | None = None
+    allow_pickle: bool = False
 
 
 class Stores(LocalStores):
