@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,5 +26,6 @@ def __getattr__(name: str) -> Any:
     import pytest
 
     module = f"{__name__}.{_HOME[name]}"
-    pytest.register_assert_rewrite(module)
+    if module not in sys.modules:
+        pytest.register_assert_rewrite(module)
     return getattr(importlib.import_module(module), name)

@@ -38,8 +38,9 @@ def main(arguments: list[str]) -> None:
     """Answer a request."""
     request = json.loads(Path(arguments[0]).read_bytes())
     module, _, name = request["home"].partition(":")
+    before = set(sys.modules)
     materializer = getattr(importlib.import_module(module), name)()
-    imported = sorted(library for library in request["libraries"] if library in sys.modules)
+    imported = sorted({*request["libraries"]} & ({*sys.modules} - before))
     suite = _suite(request)
     folder = Path(request["folder"])
     differs, lost = [], []

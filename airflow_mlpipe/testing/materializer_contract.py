@@ -99,11 +99,11 @@ class MaterializerContract:
         folder = tmp_path_factory.mktemp("elsewhere")
         it = _made(cls.materializer)
         saved = [it.save(make(), folder / f"{number}{it.suffix}") for number, make in enumerate(cls.values.values())]
-        own = cls.materializer.partition(".")[0]
-        packages = {name.partition(".")[0] for name in (*it.types, *it.forms)}
+        own = {"builtins", *sys.stdlib_module_names, re.split("[.:]", cls.materializer)[0]}
+        packages = {name.partition(".")[0] for name in (*it.types, *it.forms)} - own
         request = {
             "home": cls.materializer,
-            "libraries": sorted({*cls.libraries, *packages} - {own, "builtins"} - set(sys.stdlib_module_names)),
+            "libraries": sorted({*cls.libraries, *packages}),
             "file": inspect.getfile(cls),
             "module": cls.__module__,
             "suite": cls.__qualname__,

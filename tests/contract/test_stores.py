@@ -16,7 +16,7 @@ from airflow_mlpipe.store.fsspec_ import FsspecStore
 from airflow_mlpipe.store.local import LocalObjectStore
 from airflow_mlpipe.store.obstore_ import ObstoreStore
 from airflow_mlpipe.store.open import open_store
-from airflow_mlpipe.testing.store_contract import StoreContract
+from airflow_mlpipe.testing import StoreContract
 
 
 def open_with(config: StoreConfig, kind: type, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
