@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.script import ScriptStep
     from airflow_mlpipe.retries import RetryInfrastructure
     from airflow_mlpipe.values.outputs import Outputs
+    from airflow_mlpipe.values.pickled import Pickle
 
 __all__ = [
     "CommandStep",
@@ -39,6 +40,7 @@ __all__ = [
     "Output",
     "OutputReference",
     "Outputs",
+    "Pickle",
     "PipelineData",
     "Resources",
     "RetryInfrastructure",
@@ -62,6 +64,7 @@ _HOME = {
     "Output": "model.step:OutputPath",
     "OutputReference": "model.reference",
     "Outputs": "values.outputs",
+    "Pickle": "values.pickled",
     "PipelineData": "model.data",
     "Resources": "model.resources",
     "RetryInfrastructure": "retries",

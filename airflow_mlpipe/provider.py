@@ -131,5 +131,11 @@ def _options() -> dict[str, Any]:
         ),
         "compute_retry_seconds": _option("Seconds before the first of these; doubled each time.", "10", kind="float"),
         "keep_failed": _option("Keep the folder of a failed attempt for a look.", "False", kind="boolean"),
+        "allow_pickle": _option(
+            "Whether steps may return `Pickle(value)`, and such values are read. Reading a pickle executes whatever it "
+            "holds: allow it only if you trust everybody who can write to the workspace.",
+            "False",
+            kind="boolean",
+        ),
         "uv": _option("The uv program that builds environments. Default: from PATH, or the Python package uv."),
     }

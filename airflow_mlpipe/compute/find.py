@@ -40,6 +40,11 @@ class HostSettings(Protocol):
         """See :class:`Host`."""
         ...
 
+    @property
+    def allow_pickle(self) -> bool:
+        """See :class:`Host`."""
+        ...
+
 
 class Deployment(EngineStores, Protocol):
     """Datastores, computes and options."""
@@ -64,7 +69,13 @@ def find_compute(name: str, *, stores: Deployment) -> Compute:
     :raises ConfigurationError: when there is none, or its description is wrong.
     """
     settings, config = stores.settings, stores.compute(name)
-    host = Host(cache=settings.cache, scratch=settings.scratch, keep_failed=settings.keep_failed, uv=settings.uv)
+    host = Host(
+        cache=settings.cache,
+        scratch=settings.scratch,
+        keep_failed=settings.keep_failed,
+        uv=settings.uv,
+        allow_pickle=settings.allow_pickle,
+    )
     if isinstance(config, DockerConfig):
         from airflow_mlpipe.compute.docker import DockerCompute
 

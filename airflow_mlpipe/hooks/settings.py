@@ -32,6 +32,7 @@ class Settings:
     :param compute_retries: how often a step is run again, within one try, when its compute failed.
     :param compute_retry_seconds: before the first of these; doubled each time.
     :param keep_failed: whether the folder of a failed attempt is kept.
+    :param allow_pickle: whether function steps and ``load`` may write and read pickles.
     :param uv: the uv program; empty: from PATH or the Python package.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     compute_retries: int = 3
     compute_retry_seconds: float = 10.0
     keep_failed: bool
+    allow_pickle: bool
     uv: str | None
 
 
@@ -74,6 +76,7 @@ def load_settings() -> Settings:
         compute_retries=int(_number(conf, "compute_retries", 3.0, least=0.0)),
         compute_retry_seconds=_number(conf, "compute_retry_seconds", 10.0, least=0.0),
         keep_failed=conf.getboolean(SECTION, "keep_failed", fallback=False),
+        allow_pickle=conf.getboolean(SECTION, "allow_pickle", fallback=False),
         uv=_text(conf, "uv") or None,
     )
 

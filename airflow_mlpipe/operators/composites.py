@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from airflow_mlpipe.model.reference import XCOM, inline_value, is_inline_value, is_reference
+from airflow_mlpipe.values.materializer import JSON, STRUCTURE
 from airflow_mlpipe.values.members import member_documents, with_leaves
-from airflow_mlpipe.values.save import JSON, STRUCTURE
 from airflow_mlpipe.values.structure import KIND
 
 

@@ -14,7 +14,7 @@ from airflow_mlpipe.errors import ProgramFailedError, StepCancelledError
 from airflow_mlpipe.runtime.cache import BlobCache
 from airflow_mlpipe.runtime.command import command_line, working_folder
 from airflow_mlpipe.runtime.environments import Interpreter
-from airflow_mlpipe.runtime.function import read_returned, refused, typed, verify_returned, write_call
+from airflow_mlpipe.runtime.function import check_pickles, read_returned, refused, typed, verify_returned, write_call
 from airflow_mlpipe.runtime.job import Job, JobResult
 from airflow_mlpipe.runtime.kernel import kernel_folder
 from airflow_mlpipe.runtime.layout import Layout, Staged, remove
@@ -66,8 +66,8 @@ class Attempt:
         :param recheck: called when the program has ended well, before anything is published.
         :raises StepError: the program's fault, see its kinds. :raises InputError: an input is gone, or changed.
         :raises EnvironmentBuildError: its Python could not be built. :raises StoreError: a datastore failed, or the
-            disk is full. :raises ConfigurationError: the worker lacks something.
-        :raises ComputeError: what should execute the program failed.
+            disk is full. :raises ConfigurationError: the worker lacks something, or an input is a pickle and
+            the deployment allows none. :raises ComputeError: what should execute the program failed.
         """
         self._clear_dead()
         found = self._runner.find(self._job)
@@ -100,6 +100,7 @@ class Attempt:
             self._on_line(f"cannot remove {error.filename}: {error.strerror}")
 
     def _run(self, layout: Layout, recheck: Recheck | None, *, new: bool) -> JobResult:
+        check_pickles(self._job.step, allowed=self._host.allow_pickle)
         stager = Stager(layout=layout, cache=self._cache, stores=self._stores)
         staged = self._stage(stager) if new else stager.find(self._job.step)
         with self._runner.interpreter(self._job) as interpreter:
@@ -151,7 +152,7 @@ class Attempt:
         step = self._job.step
         around = Surroundings(folders=folders, staged=staged, interpreter=interpreter, view=view, worker=os.environ)
         if step.function is not None:
-            write_call(layout, step, staged, view)
+            write_call(layout, step, staged, view, allow_pickle=self._host.allow_pickle)
         environment = make_variables(step, around, self._job.secrets)
         return self._found(
             layout,

@@ -19,6 +19,8 @@ from airflow_mlpipe.runtime.layout import Layout, Staged
 from airflow_mlpipe.runtime.publish import Found, identify
 from airflow_mlpipe.runtime.view import View
 from airflow_mlpipe.values.materializer import Saved
+from airflow_mlpipe.values.pickled import FORMAT as PICKLE
+from airflow_mlpipe.values.pickled import check_allowed
 
 
 class FunctionError(StepError, Terminal):
@@ -36,8 +38,22 @@ class Returned:
     inline: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_call(layout: Layout, step: StepSpec, staged: Staged, view: View) -> None:
-    """Write what the process reads.  :param view: how it sees paths."""
+def check_pickles(step: StepSpec, *, allowed: bool) -> None:
+    """Refuse inputs that are pickles, before they are fetched, where the deployment does not allow them.
+
+    :raises ConfigurationError: naming the input, and the ways out.
+    """
+    for port in step.inputs if step.function is not None else ():
+        if any(reference.format == PICKLE for reference in port.references):
+            check_allowed(allowed, "read", where=f"{step.label}: input {port.name!r}")
+
+
+def write_call(layout: Layout, step: StepSpec, staged: Staged, view: View, *, allow_pickle: bool) -> None:
+    """Write what the process reads.
+
+    :param view: how it sees paths.
+    :param allow_pickle: the deployment's option; only the call says so, and no value or argument in it can.
+    """
     assert step.function is not None
     function = step.function
     call = {
@@ -51,6 +67,7 @@ def write_call(layout: Layout, step: StepSpec, staged: Staged, view: View) -> No
         "inputs": {p.name: _input(p, staged, view) for p in step.inputs if p.name in staged.inputs},
         "outputs": {name: view(path) for name, path in staged.outputs.items()},
         "answer": view(layout.answer),
+        "allow_pickle": allow_pickle,
     }
     layout.call.write_text(json.dumps(call, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 

@@ -89,7 +89,7 @@ def _arguments(call: Mapping[str, Any], function: Any) -> dict[str, Any]:
         def load(leaf: Mapping[str, Any], asked: Any, name: str = name) -> Any:
             if "inline" in leaf:
                 return decode(leaf["inline"], asked, load)
-            return _input(call["inputs"].get(leaf["input"]), asked, name)
+            return _input(call["inputs"].get(leaf["input"]), asked, name, allow_pickle=call["allow_pickle"])
 
         try:
             given[name] = coerce(decode(document, annotation, load), annotation, name=name)
@@ -100,12 +100,13 @@ def _arguments(call: Mapping[str, Any], function: Any) -> dict[str, Any]:
     return given
 
 
-def _input(port: Mapping[str, Any] | None, annotation: Any, name: str) -> Any:
+def _input(port: Mapping[str, Any] | None, annotation: Any, name: str, *, allow_pickle: bool) -> Any:
     if port is None:  # an optional output that was not written
         return None
     where = f"argument {name!r}"
     if "members" not in port:
-        return load_value(Path(port["path"]), Saved.from_json(port["saved"]), annotation, name=where)
+        saved = Saved.from_json(port["saved"])
+        return load_value(Path(port["path"]), saved, annotation, name=where, allow_pickle=allow_pickle)
     from airflow_mlpipe.values.annotations import wanted
 
     want = wanted(annotation)
@@ -114,8 +115,9 @@ def _input(port: Mapping[str, Any] | None, annotation: Any, name: str) -> Any:
     member = want.member if want.member is not None else Any
 
     def read(index: int) -> Any:
-        one = port["members"][index]
-        return load_value(Path(one["path"]), Saved.from_json(one["saved"]), member, name=f"{where}[{index}]")
+        one, at = port["members"][index], f"{where}[{index}]"
+        saved = Saved.from_json(one["saved"])
+        return load_value(Path(one["path"]), saved, member, name=at, allow_pickle=allow_pickle)
 
     if want.stream:
         return map(read, range(len(port["members"])))
@@ -129,7 +131,8 @@ def _save(result: Any, call: Mapping[str, Any]) -> dict[str, Any]:
     saved: dict[str, Any] = {}
     inline: dict[str, Any] = {}
     for name, value in values.items():
-        found = save_value(value, Path(call["outputs"][name]), path=f"the returned {name}" if names else "the result")
+        path = f"the returned {name}" if names else "the result"
+        found = save_value(value, Path(call["outputs"][name]), path=path, allow_pickle=call["allow_pickle"])
         if isinstance(found, Inline):
             inline[name] = {"plain": found.plain, "document": found.document}
         else:

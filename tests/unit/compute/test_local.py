@@ -89,6 +89,7 @@ class Settings:
     computes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     keep_failed: bool = True
     uv: str | None = None
+    allow_pickle: bool = False
 
 
 class Stores(LocalStores):
