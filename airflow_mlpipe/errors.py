@@ -123,6 +123,10 @@ class EnvironmentBuildError(MLPipeError):
     """A step's Python environment could not be built."""
 
 
+class ContainerEngineError(MLPipeError, Transient):
+    """A container engine did not answer, or refused: the infrastructure is at fault, and not what was to run."""
+
+
 class StepError(MLPipeError):
     """A step's program, or what it left behind, is at fault (not the infrastructure)."""
 
