@@ -54,7 +54,7 @@ class Engine:
             try:
                 self._api.put_archive(container, "/", spec.workload_archive(workload))
             except BaseException:
-                self.remove(container)
+                self._discard(container)
                 raise
             return container
 
@@ -64,7 +64,7 @@ class Engine:
             try:
                 self._api.start(container)
             except BaseException:
-                self.remove(container)
+                self._discard(container)
                 raise
 
     def look(self, but: Collection[str] = ()) -> tuple[Seen, ...]:
@@ -92,6 +92,11 @@ class Engine:
             except APIError as error:
                 if error.status_code not in (404, 409):
                     raise
+
+    def _discard(self, container: str) -> None:
+        """Remove what is of no use; if the engine does not, it is swept later.  The caller has an error to raise."""
+        with suppress(ContainerEngineError):
+            self.remove(container)
 
     def output(self, container: str) -> Iterator[bytes]:
         """What it has printed so far, in pieces."""
@@ -163,8 +168,17 @@ class Engine:
 
         if self._options.host is None:
             return docker.from_env(timeout=self._options.timeout)
-        ca, cert, key = self._options.tls
-        tls = None
-        if ca or cert:
-            tls = docker.tls.TLSConfig(ca_cert=ca or None, client_cert=(cert, key) if cert else None, verify=True)
+        tls = _tls(*self._options.tls) if any(self._options.tls) else None
         return docker.DockerClient(base_url=self._options.host, tls=tls, timeout=self._options.timeout)
+
+
+def _tls(ca: str, cert: str, key: str) -> Any:
+    """The SDK's own, but for the environment: ``REQUESTS_CA_BUNDLE`` would take the place of the engine's CA."""
+    from docker.tls import TLSConfig
+
+    class Tls(TLSConfig):  # type: ignore[misc]  # the SDK has no types
+        def configure_client(self, client: Any) -> None:
+            super().configure_client(client)
+            client.trust_env = False
+
+    return Tls(ca_cert=ca or None, client_cert=(cert, key) if cert else None, verify=True)

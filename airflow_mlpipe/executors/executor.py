@@ -41,8 +41,6 @@ class DockerExecutor(BaseExecutor):
     Limits: no callbacks (deadline alerts) and no tests of connections, which another executor must take; no teams.
     """
 
-    supports_ad_hoc_ti_run = True
-
     _fleet: Fleet | None = None
     _options: Options | None = None
 

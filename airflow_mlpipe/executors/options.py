@@ -131,7 +131,7 @@ def _number(get: Callable[[str], str], option: str, default: float, *, least: fl
         value = float(text) if text else default
     except ValueError:
         value = least - 1
-    if not value >= least:
+    if not (least <= value < float("inf")):  # not a number is in no range
         raise _error(option, "not a number in range", text, f"{least:g} or more")
     return value
 

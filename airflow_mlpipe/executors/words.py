@@ -18,7 +18,7 @@ _MEANINGS = {
     "executable file not found": "the image has no program python; it must have the deployment's Airflow",
     "fetching server api version": "the engine does not answer",
     "connection refused": "the engine does not answer",
-    "connection aborted": "the engine broke off the connection",
+    "connection aborted": "the engine does not answer, or broke off",
     "timed out": "the engine did not answer in time ([mlpipe_docker] timeout)",
 }
 
