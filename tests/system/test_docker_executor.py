@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -119,6 +120,21 @@ class Defers(BaseOperator):
 with DAG("defers", schedule=None):
     Defers(task_id="twice", executor="DockerExecutor")
 """
+STEPS = """
+from airflow_mlpipe import CommandStep, PipelineData
+
+with DAG("steps", schedule=None):
+    out = PipelineData("out", kind="file")
+    CommandStep(
+        task_id="step",
+        executor="DockerExecutor",
+        arguments=["sh", "-c", "ls /airflow-workload.json > $1", "-", out],
+        outputs=[out],
+    )
+"""
+DOCS = "".join(
+    re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/executors.md").read_text(), re.MULTILINE | re.DOTALL)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +268,8 @@ def boxed(engine, image, tmp_path_factory) -> Iterator[Boxed]:
     gate.open()
     deployment = secrets.token_hex(8)
     mounted = (ROOT / "airflow_mlpipe", sysconfig.get_path("purelib"), folder / "dags")
+    mounts = [f"{path}:{path}:ro" for path in mounted] + [f"{folder}/workspace:{folder}/workspace:rw"]
+    (folder / "workspace").mkdir()
     airflow = start(
         folder,
         AIRFLOW__CORE__EXECUTOR="LocalExecutor,box:airflow_mlpipe.executors.DockerExecutor",
@@ -263,16 +281,17 @@ def boxed(engine, image, tmp_path_factory) -> Iterator[Boxed]:
         AIRFLOW__MLPIPE_DOCKER__IMAGE=image,
         AIRFLOW__MLPIPE_DOCKER__PULL="never",
         AIRFLOW__MLPIPE_DOCKER__NETWORK="host",
-        AIRFLOW__MLPIPE_DOCKER__MOUNTS=",".join(f"{path}:{path}:ro" for path in mounted),
+        AIRFLOW__MLPIPE_DOCKER__MOUNTS=",".join(mounts),
         AIRFLOW__MLPIPE_DOCKER__ALLOWED_MOUNTS=str(notes),
         AIRFLOW__MLPIPE_DOCKER__ENVIRONMENT="AIRFLOW__CORE__DAGS_FOLDER,AIRFLOW__CORE__LOAD_EXAMPLES,"
-        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT,AIRFLOW__MLPIPE__WORKSPACE",
         AIRFLOW__MLPIPE_DOCKER__ORPHAN_SECONDS="2",
         AIRFLOW__MLPIPE_DOCKER__GRACE_SECONDS="5",
     )
     found = Boxed(airflow=airflow, engine=engine, gate=gate, notes=notes, deployment=deployment)
     try:
-        for name, source in {"beside": BESIDE, "hold": HOLD, "asks": ASKS, "defers": DEFERS}.items():
+        dags = {"beside": BESIDE, "hold": HOLD, "asks": ASKS, "defers": DEFERS, "steps": STEPS, "vision": DOCS}
+        for name, source in dags.items():
             airflow.write(name, source.replace("@NOTES@", str(notes)))
         yield found
     finally:
@@ -344,6 +363,17 @@ def test_a_task_that_defers_goes_on_in_a_second_container(boxed):
     assert end_of(run) == "success"
     assert run.get_xcom("twice", "return_value") == "resumed"
     log_shows(run, "twice", "before the deferral", "after the deferral")
+    boxed.nothing_is_left()
+
+
+def test_a_step_runs_in_a_container_and_is_reused(boxed):
+    """The workspace is the same there; the second run's container finds the result of the first."""
+    first = boxed.airflow.submit("steps")
+    assert end_of(first) == "success"
+    second = boxed.airflow.submit("steps")
+    assert end_of(second) == "success"
+    decisions = [step.outcome.decision for run in (first, second) for step in run.get_steps()]
+    assert decisions == ["executed", "reused"]
     boxed.nothing_is_left()
 
 
