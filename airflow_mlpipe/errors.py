@@ -134,6 +134,13 @@ class ComputeError(MLPipeError, Transient):
         super().__init__(what, **parts)  # type: ignore[arg-type]
 
 
+class ContainerEngineError(ComputeError):
+    """A container engine did not answer, or refused: the infrastructure is at fault, and not what was to run."""
+
+    def __init__(self, what: str, **parts: object) -> None:
+        super().__init__(what, reason="engine", **parts)
+
+
 class StepError(MLPipeError):
     """A step's program, or what it left behind, is at fault (not the infrastructure)."""
 

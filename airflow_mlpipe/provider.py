@@ -15,7 +15,11 @@ def get_provider_info() -> dict[str, Any]:
         "name": "MLPipe",
         "description": "ML pipelines in Airflow: steps with declared inputs and outputs, reused when nothing changed.",
         "connection-types": [_DATASTORE, _COMPUTE],
-        "config": {"mlpipe": {"description": "Options of airflow_mlpipe.", "options": _options()}},
+        "config": {
+            "mlpipe": {"description": "Options of airflow_mlpipe.", "options": _options()},
+            "mlpipe_docker": {"description": "Options of its DockerExecutor.", "options": _docker_options()},
+        },
+        "executors": ["airflow_mlpipe.executors.DockerExecutor"],
         "cli": ["airflow_mlpipe.cli.definition.get_provider_cli_commands"],
         "task-decorators": [{"name": "step", "class-name": "airflow_mlpipe.decorators.step.step_task"}],
     }
@@ -138,4 +142,53 @@ def _options() -> dict[str, Any]:
             kind="boolean",
         ),
         "uv": _option("The uv program that builds environments. Default: from PATH, or the Python package uv."),
+    }
+
+
+def _docker_options() -> dict[str, Any]:
+    return {
+        "host": _option(
+            "URL of the engine. Default: DOCKER_HOST, else Docker's usual socket.", example="tcp://gpu-1:2376"
+        ),
+        "tls_ca_cert": _option("File with the certificate of the CA that signed the engine's."),
+        "tls_client_cert": _option("File with the certificate by which the engine knows this client."),
+        "tls_client_key": _option("File with its key."),
+        "timeout": _option("Seconds that an answer of the engine may take.", "60", kind="float"),
+        "deployment": _option(
+            "Value of the label by which this deployment knows its containers on an engine that others use, too. "
+            "Default: a digest of the database's address and of `[api] base_url`."
+        ),
+        "api_url": _option(
+            "The Execution API as containers reach it. Default: `[core] execution_api_server_url`.",
+            example="http://host.docker.internal:8080/execution/",
+        ),
+        "image": _option("Image of tasks that name none. It has the deployment's Airflow.", example="ml/airflow:7"),
+        "pull": _option("When images are pulled: missing, always or never.", "missing"),
+        "network": _option("Network of tasks that name none. Default: Docker's bridge.", example="airflow"),
+        "allowed_networks": _option("Networks that tasks may name besides, separated by commas."),
+        "mounts": _option(
+            "Mounts of every container, SOURCE:TARGET (read-only) or SOURCE:TARGET:rw, separated by commas.",
+            example="/srv/dags:/opt/airflow/dags:ro",
+        ),
+        "allowed_mounts": _option(
+            "Folders (with all below them) and volumes of the engine's machine that tasks may mount, separated by "
+            "commas.",
+            example="/srv/datasets,models",
+        ),
+        "environment": _option(
+            "Variables of every container, separated by commas: NAME for the scheduler's value, or NAME=value. "
+            "No secrets: they can be inspected.",
+            example="AIRFLOW__CORE__DAGS_FOLDER,HF_HOME=/cache",
+        ),
+        "labels": _option("Labels of every container, name=value, separated by commas."),
+        "slots": _option("How many containers run at one time. Default: `[core] parallelism`.", kind="integer"),
+        "grace_seconds": _option("How long a cancelled task has to end before it is killed.", "30", kind="float"),
+        "orphan_seconds": _option(
+            "When ended containers of schedulers that died are removed, after they were first seen.",
+            "300",
+            kind="float",
+        ),
+        "keep_failed": _option(
+            "Keep containers that ended with an error, for a look; nothing removes them then.", "False", kind="boolean"
+        ),
     }
