@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from docker import DockerClient
@@ -14,6 +15,7 @@ from kubernetes_double.api.certificates import make
 from kubernetes_double.api.journal import Fault, Journal, Request
 from kubernetes_double.api.routes import Routes
 from kubernetes_double.api.server import ApiServer
+from kubernetes_double.api.status import ApiError
 from kubernetes_double.api.users import User, Users, write_kubeconfig
 from kubernetes_double.api.verbs import Verbs
 from kubernetes_double.control import nodes
@@ -24,9 +26,10 @@ from kubernetes_double.control.pods import Pods
 from kubernetes_double.control.scheduler import Scheduler
 from kubernetes_double.kubelet.engine import Engine, remove_abandoned
 from kubernetes_double.kubelet.kubelet import Kubelet
+from kubernetes_double.objects import deletion
 from kubernetes_double.objects.admission import Admission
 from kubernetes_double.objects.resources import NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, Object
-from kubernetes_double.objects.store import Key, Store
+from kubernetes_double.objects.store import Key, Store, key_of
 from kubernetes_double.options import Node, Options
 
 
@@ -73,6 +76,11 @@ class KubernetesDouble:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # -- clients ------------------------------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> str:
+        """What the labels of the double's containers and volumes tell it by."""
+        return self._engine.session
 
     @property
     def url(self) -> str:
@@ -143,9 +151,20 @@ class KubernetesDouble:
         self.store.create(SERVICE_ACCOUNTS, {"metadata": {"name": "default", "namespace": name}})
         return name
 
+    def clear(self, namespace: str) -> None:
+        """End a namespace and everything in it, without grace."""
+        for pod in self.store.all(PODS, namespace):
+            with suppress(ApiError):
+                deletion.delete(self.store, key_of(PODS, pod), {"gracePeriodSeconds": 0})
+        deletion.delete(self.store, Key(NAMESPACES, "", namespace), {})
+
     def add_node(self, node: Node) -> None:
         """Declare a node."""
         nodes.add(self.store, node)
+
+    def nodes(self) -> list[Object]:
+        """All nodes as they are now."""
+        return self.store.all(NODES)
 
     def remove_node(self, name: str) -> None:
         """The node is gone for good; its pods fail and go (condition ``DisruptionTarget``, ``DeletionByPodGC``)."""

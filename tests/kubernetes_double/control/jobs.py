@@ -14,6 +14,7 @@ from kubernetes_double.objects.events import Recorder
 from kubernetes_double.objects.resources import JOBS, PODS, Object
 from kubernetes_double.objects.store import Store, key_of
 
+_OVER = ("Complete", "Failed")
 _INDEX = "batch.kubernetes.io/job-completion-index"
 
 
@@ -32,6 +33,7 @@ class Jobs:
 
     def _sync(self, job: Object) -> None:
         if is_over(job):
+            self._expire(job)
             return
         pods = [pod for pod in self._store.all(PODS, job["metadata"]["namespace"]) if _belongs(pod, job)]
         active = [pod for pod in pods if pod["status"]["phase"] in ("Pending", "Running")]
@@ -101,6 +103,12 @@ class Jobs:
         self._events.normal(job, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}")
         return made
 
+    def _expire(self, job: Object) -> None:
+        limit = job["spec"].get("ttlSecondsAfterFinished")
+        ended = next(each for each in job["status"]["conditions"] if each["type"] in _OVER)
+        if limit is not None and _seconds_since(ended["lastTransitionTime"]) >= limit:
+            deletion.delete(self._store, key_of(JOBS, job), {"propagationPolicy": "Background"})
+
     def _delete(self, pod: Object) -> None:
         if "deletionTimestamp" not in pod["metadata"]:
             deletion.delete(self._store, key_of(PODS, pod), {})
@@ -140,7 +148,7 @@ class Jobs:
 def is_over(job: Object) -> bool:
     """Whether the job has ended, well or not."""
     conditions = job["status"].get("conditions") or []
-    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)
+    return any(each["type"] in _OVER and each["status"] == "True" for each in conditions)
 
 
 def _belongs(pod: Object, job: Object) -> bool:

@@ -282,13 +282,14 @@ class PodWorker:
                 each.ready = passed
             elif not passed and not each.signalled:
                 told = {"startupProbe": "startup", "livenessProbe": "liveness"}[kind]
-                self._restart(each, f"failed {told} probe")
+                self._restart(each, f"failed {told} probe", each.spec[kind].get("terminationGracePeriodSeconds"))
         self.wake()
 
-    def _restart(self, each: Tracked, why: str) -> None:
+    def _restart(self, each: Tracked, why: str, grace: int | None = None) -> None:
         self._events.normal(self._pod, "Killing", f"Container {each.name} {why}, will be restarted", each.field)
         each.signalled = True
-        each.kill_at = time.monotonic() + self._pod["spec"]["terminationGracePeriodSeconds"]
+        usual = self._pod["spec"]["terminationGracePeriodSeconds"]
+        each.kill_at = time.monotonic() + (usual if grace is None else grace)
         self._engine.signal(each.id, self._signal_of(each))
 
     def _kill_late(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kubernetes_double.api import status
 from kubernetes_double.api.status import ApiError
-from kubernetes_double.objects import defaults, names, pod_security, rules, schema
+from kubernetes_double.objects import defaults, names, pod_security, rules, schema, uncovered
 from kubernetes_double.objects.resources import NAMESPACES, SERVICE_ACCOUNTS, Object, Resource
 from kubernetes_double.objects.store import Key, Store
 
@@ -33,7 +33,7 @@ class Admission:
     def create(self, resource: Resource, namespace: str, document: Any) -> Object:
         """The object as it is kept.
 
-        :raises ApiError: 400, 403, 404 or 422.
+        :raises ApiError: 400, 403, 404 or 422; 501 for what the double does not cover.
         """
         obj = copy.deepcopy(schema.check_types(resource, document))
         metadata = obj.setdefault("metadata", {})
@@ -47,6 +47,7 @@ class Admission:
             raise status.invalid(resource, metadata.get("name", ""), causes)
         if resource.kind == "Pod":
             self._admit_pod(resource, namespace, obj)
+        uncovered.refuse(resource, obj)
         return obj
 
     def _namespace(self, resource: Resource, namespace: str, metadata: Object) -> None:
