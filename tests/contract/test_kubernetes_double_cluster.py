@@ -38,7 +38,7 @@ def gpus(count: int, **more: Any) -> dict[str, Any]:
     return {**_FOREVER, "resources": {"limits": {"nvidia.com/gpu": str(count)}}, **more}
 
 
-_TOLERATION = {"tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]}
+_TOLERATION: dict[str, Any] = {"tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]}
 
 
 def unschedulable(cluster: Cluster, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.pods import Cluster, condition, container, pod, refused, sidecar, state, status, until
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.docker]
 
-_SHARED = {"volumes": [{"name": "v", "emptyDir": {}}]}
+_SHARED: dict[str, Any] = {"volumes": [{"name": "v", "emptyDir": {}}]}
 _AT_V = [{"name": "v", "mountPath": "/v"}]
 
 
