@@ -388,6 +388,35 @@ def test_a_client_comes_back_after_too_many_requests(kubernetes_double: Kubernet
     assert [request.status for request in kubernetes_double.requests("GET", path)] == [429, 200]
 
 
+def test_an_answer_can_be_lost(kubernetes_double: KubernetesDouble, cluster: Cluster) -> None:
+    """What was asked for is done, and the client hears nothing of it."""
+    from urllib3.exceptions import ProtocolError
+
+    kubernetes_double.lose_next_answers(1, method="POST", path=f"{cluster.namespace}/secrets$")
+    with pytest.raises(ProtocolError):
+        cluster.core.create_namespaced_secret(cluster.namespace, secret("s"))
+    assert cluster.core.read_namespaced_secret("s", cluster.namespace).metadata.uid
+
+
+def test_an_answer_can_be_late(kubernetes_double: KubernetesDouble, cluster: Cluster) -> None:
+    """A client that waits for less gives up."""
+    from urllib3.exceptions import ReadTimeoutError
+
+    kubernetes_double.slow_next(1, 60, method="POST", path=f"{cluster.namespace}/secrets$")
+    with pytest.raises(ReadTimeoutError):
+        cluster.core.create_namespaced_secret(cluster.namespace, secret("s"), _request_timeout=0.5)
+
+
+def test_an_outage(kubernetes_double: KubernetesDouble, cluster: Cluster) -> None:
+    """Nobody is served until it is over, not even over connections that were open."""
+    from urllib3.exceptions import MaxRetryError
+
+    cluster.core.list_namespaced_secret(cluster.namespace)
+    with kubernetes_double.outage(), pytest.raises(MaxRetryError):
+        cluster.core.list_namespaced_secret(cluster.namespace)
+    cluster.core.list_namespaced_secret(cluster.namespace)
+
+
 def test_requests_are_recorded(kubernetes_double: KubernetesDouble, cluster: Cluster) -> None:
     """What was asked can be counted: method, path, query, user, status."""
     cluster.core.list_namespaced_config_map(cluster.namespace, label_selector="a=b")

@@ -270,6 +270,28 @@ def test_what_becomes_of_the_pods_of_a_deleted_job(cluster: Cluster, policy: str
     assert all(not each.metadata.owner_references for each in pods_of(cluster))
 
 
+def test_a_job_counts_what_was_deleted(cluster: Cluster) -> None:
+    """A pod that somebody deletes is a failure, and stays one when it is gone."""
+    body = job("exec sleep 1000", backoffLimit=1)
+    body["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 0
+    cluster.batch.create_namespaced_job(cluster.namespace, body)
+    for _ in range(2):
+        (name,) = until(lambda: [each.metadata.name for each in pods_of(cluster)])
+        cluster.begun(name)
+        cluster.core.delete_namespaced_pod(name, cluster.namespace)
+        until(lambda name=name: cluster.is_gone(name))
+    ended = over(cluster)
+    assert (condition(ended, "Failed").reason, ended.status.failed) == ("BackoffLimitExceeded", 2)
+
+
+def test_a_job_whose_pods_are_forbidden(cluster: Cluster) -> None:
+    """The job is taken; that its pod is not is told by an event."""
+    label = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    cluster.core.patch_namespace(cluster.namespace, label)
+    cluster.batch.create_namespaced_job(cluster.namespace, job("true"))
+    assert 'violates PodSecurity "restricted:latest"' in until(lambda: cluster.events("j").get("FailedCreate"))
+
+
 def test_a_job_must_not_restart_always(cluster: Cluster) -> None:
     """The usual restart policy of pods is none of a job's."""
     body = job("true")

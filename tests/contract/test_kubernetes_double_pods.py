@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -415,3 +418,36 @@ def test_nothing_is_left(short_lived: KubernetesDouble, engine: DockerClient) ->
     assert not engine.api.containers(all=True, filters={"label": label})
     assert not engine.api.volumes(filters={"label": label})["Volumes"]
     assert short_lived.failures() == []
+
+
+_KILLED = """
+import os, sys
+sys.path[:0] = [".", "tests"]
+import docker
+from kubernetes_double.double import KubernetesDouble
+from kubernetes_double.options import Options
+from support.pods import Cluster, container, pod
+
+double = KubernetesDouble(docker.from_env(), Options(pause_image=sys.argv[1])).__enter__()
+cluster = Cluster(double.kubeconfig, "default")
+body = pod("p", container("exec sleep 1000", volumeMounts=[{"name": "v", "mountPath": "/v"}]))
+body["spec"]["volumes"] = [{"name": "v", "emptyDir": {}}]
+cluster.run(body)
+cluster.running("p")
+print(double.session, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_the_next_double_removes_what_a_killed_one_has_left(engine: DockerClient, base_image: str) -> None:
+    """Containers and volumes are found by the process that made them."""
+    from kubernetes_double.kubelet.engine import remove_abandoned
+
+    root = Path(__file__).parents[2]
+    ended = subprocess.run([sys.executable, "-c", _KILLED, base_image], cwd=root, capture_output=True, text=True)
+    assert ended.returncode == -9, ended.stderr
+    label = f"mlpipe.kubernetes-double={ended.stdout.strip()}"
+    assert len(engine.api.containers(filters={"label": label})) == 2
+    remove_abandoned(engine)
+    assert not engine.api.containers(all=True, filters={"label": label})
+    assert not engine.api.volumes(filters={"label": label})["Volumes"]

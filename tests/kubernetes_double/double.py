@@ -6,7 +6,8 @@ import re
 import shutil
 import tempfile
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from docker import DockerClient
@@ -119,7 +120,26 @@ class KubernetesDouble:
         headers: dict[str, str] | None = None,
     ) -> None:
         """Refuse the next requests that fit, before anything is done."""
-        self.journal.refuse(Fault(count, status, method, re.compile(path), headers or {}))
+        fault = Fault(left=count, method=method, path=re.compile(path), status=status, headers=headers or {})
+        self.journal.plan(fault)
+
+    def slow_next(self, count: int, seconds: float, *, method: str | None = None, path: str = "") -> None:
+        """Let the next requests that fit wait, before anything is done."""
+        self.journal.plan(Fault(left=count, method=method, path=re.compile(path), seconds=seconds))
+
+    def lose_next_answers(self, count: int, *, method: str | None = None, path: str = "") -> None:
+        """Do what the next requests that fit ask for, and break the connection instead of answering."""
+        self.journal.plan(Fault(left=count, method=method, path=re.compile(path), lose=True))
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Nobody is served meanwhile: connections break without an answer.  Pods run on."""
+        self._server.out = True
+        self._server.cut()
+        try:
+            yield
+        finally:
+            self._server.out = False
 
     def drop_watches(self) -> int:
         """Break the connections of all watches.  :returns: how many there were."""

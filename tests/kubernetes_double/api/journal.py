@@ -32,15 +32,29 @@ class Request:
     status: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Fault:
-    """A refusal of the next requests."""
+    """What happens to the next requests of a method whose paths the pattern finds something in.
+
+    :param left: to so many.
+    :param status: refuses them, before anything is done.
+    :param seconds: lets them wait first.
+    :param lose: does what they ask for, and breaks the connection instead of answering.
+    """
 
     left: int
-    status: int
     method: str | None
     path: re.Pattern[str]
+    status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0
+    lose: bool = False
+
+    def refuse(self) -> None:
+        """:raises ApiError: if it does."""
+        if self.status is not None:
+            reason = _REASONS.get(self.status, "Unknown")
+            raise ApiError(self.status, reason, "refused on purpose by the test double", headers=self.headers)
 
 
 class Journal:
@@ -68,19 +82,16 @@ class Journal:
         with self._lock:
             self._requests.clear()
 
-    def refuse(self, fault: Fault) -> None:
-        """Refuse what the fault describes, as often as it says."""
+    def plan(self, fault: Fault) -> None:
+        """Let the fault come."""
         with self._lock:
             self._faults.append(fault)
 
-    def check(self, method: str, path: str) -> None:
-        """:raises ApiError: if a fault waits for such a request."""
+    def fault(self, method: str, path: str) -> Fault | None:
+        """The one that waits for such a request."""
         with self._lock:
             for fault in self._faults:
                 if fault.left > 0 and fault.method in (None, method) and fault.path.search(path):
                     fault.left -= 1
-                    break
-            else:
-                return
-        reason = _REASONS.get(fault.status, "Unknown")
-        raise ApiError(fault.status, reason, "refused on purpose by the test double", headers=fault.headers)
+                    return fault
+        return None

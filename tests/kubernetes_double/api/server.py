@@ -16,7 +16,7 @@ import yaml
 
 from kubernetes_double.api import status
 from kubernetes_double.api.call import Answer, Call, Stream
-from kubernetes_double.api.journal import Journal, Request
+from kubernetes_double.api.journal import Fault, Journal, Request
 from kubernetes_double.api.routes import Routes
 from kubernetes_double.api.status import ApiError
 from kubernetes_double.api.users import Users
@@ -35,6 +35,8 @@ class ApiServer(ThreadingHTTPServer):
         self.routes, self.users, self.journal = routes, users, journal
         self._streams: dict[socket.socket, str] = {}
         self._lock = threading.Lock()
+        self.stopped = threading.Event()
+        self.out = False
 
     @property
     def url(self) -> str:
@@ -47,6 +49,8 @@ class ApiServer(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Close the door, and cut whom is still served."""
+        self.stopped.set()
+        self.out = True
         self.shutdown()
         self.server_close()
         self.cut()
@@ -68,6 +72,10 @@ class ApiServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
         return len(found)
 
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether somebody is served at all: not during an outage."""
+        return not self.out
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Connections break: clients hang up, tests cut them."""
 
@@ -85,28 +93,44 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        fault = self.server.journal.fault(self.command, parts.path)
+        if fault is not None:
+            self.server.stopped.wait(fault.seconds)
+        if self.server.out:
+            self.close_connection = True
+            return
+        user, answer = self._answer(parts.path, query, body, fault)
+        code = answer.code if isinstance(answer, Answer) else 200
+        self.server.journal.add(Request(method=self.command, path=parts.path, query=query, user=user, status=code))
+        if fault is not None and fault.lose:
+            self.close_connection = True
+        elif isinstance(answer, Answer):
+            self._send(answer)
+        else:
+            self._stream(answer)
+
+    def _answer(
+        self, path: str, query: dict[str, str], body: bytes, fault: Fault | None
+    ) -> tuple[str, Answer | Stream]:
         user = ""
-        answer: Answer | Stream
         try:
             known = self.server.users.of(self.headers.get("Authorization"))
             user = known.name
-            self.server.journal.check(self.command, parts.path)
+            if fault is not None:
+                fault.refuse()
             call = Call(
                 method=self.command,
-                path=parts.path,
+                path=path,
                 query=query,
                 content_type=self.headers.get("Content-Type", ""),
                 body=_decoded(body),
                 user=known,
             )
-            answer = self.server.routes.answer(call)
+            return user, self.server.routes.answer(call)
         except ApiError as error:
-            answer = Answer(error.code, error.document(), error.headers)
+            return user, Answer(error.code, error.document(), error.headers)
         except Exception as error:  # noqa: BLE001 - the double's own fault is an answer too, or clients would hang
-            answer = Answer(500, ApiError(500, "InternalError", f"the test double failed: {error!r}").document())
-        code = answer.code if isinstance(answer, Answer) else 200
-        self.server.journal.add(Request(method=self.command, path=parts.path, query=query, user=user, status=code))
-        self._send(answer) if isinstance(answer, Answer) else self._stream(answer)
+            return user, Answer(500, ApiError(500, "InternalError", f"the test double failed: {error!r}").document())
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
 

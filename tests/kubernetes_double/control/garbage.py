@@ -70,6 +70,8 @@ class Garbage:
         def change(obj: Object) -> None:
             metadata = obj["metadata"]
             metadata["finalizers"] = [each for each in metadata.get("finalizers") or [] if each != name]
+            if not metadata["finalizers"]:
+                del metadata["finalizers"]
 
         with suppress(ApiError), self._store.locked():
             if deletion.is_ready_to_go(self._store.update(key, change)):

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from kubernetes_double.api.status import ApiError
+from kubernetes_double.control.tracking import FINALIZER, INDEX, Count, index_of, is_ended, release
 from kubernetes_double.kubelet.status import condition
 from kubernetes_double.objects import clock, deletion
 from kubernetes_double.objects.admission import Admission, suffix
@@ -15,7 +16,6 @@ from kubernetes_double.objects.resources import JOBS, PODS, Object
 from kubernetes_double.objects.store import Store, key_of
 
 _OVER = ("Complete", "Failed")
-_INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 class Jobs:
@@ -24,48 +24,56 @@ class Jobs:
     def __init__(self, store: Store, admission: Admission) -> None:
         self._store, self._admission = store, admission
         self._events = Recorder(store, "job-controller")
+        self._counts: dict[str, Count] = {}
 
     def sync(self) -> None:
-        """All jobs."""
-        for job in self._store.all(JOBS):
-            if "selector" in job["spec"] and "deletionTimestamp" not in job["metadata"]:
+        """All jobs, and the pods of those that are no more."""
+        staying = [job for job in self._store.all(JOBS) if "deletionTimestamp" not in job["metadata"]]
+        jobs = {job["metadata"]["uid"]: job for job in staying}
+        for pod in self._store.all(PODS):
+            owners = {owner["uid"] for owner in pod["metadata"].get("ownerReferences") or []}
+            if not owners & jobs.keys():
+                release(self._store, pod)
+        for job in jobs.values():
+            if "selector" in job["spec"]:
                 self._sync(job)
 
     def _sync(self, job: Object) -> None:
+        pods = [pod for pod in self._store.all(PODS, job["metadata"]["namespace"]) if _belongs(pod, job)]
+        count = self._counts.setdefault(job["metadata"]["uid"], Count())
+        for pod in pods:
+            if is_ended(pod):
+                count.add(pod)
+                release(self._store, pod)
         if is_over(job):
             self._expire(job)
             return
-        pods = [pod for pod in self._store.all(PODS, job["metadata"]["namespace"]) if _belongs(pod, job)]
-        active = [pod for pod in pods if pod["status"]["phase"] in ("Pending", "Running")]
-        succeeded = [pod for pod in pods if pod["status"]["phase"] == "Succeeded"]
-        failed = [pod for pod in pods if pod["status"]["phase"] == "Failed"]
-        restarts = sum(_restarts(pod) for pod in active)
-        verdict = self._verdict(job, succeeded, len(failed) + restarts)
+        active = [pod for pod in pods if not is_ended(pod) and "deletionTimestamp" not in pod["metadata"]]
+        verdict = self._verdict(job, count, sum(_restarts(pod) for pod in active))
         if verdict is not None or job["spec"]["suspend"]:
             for pod in active:
                 self._delete(pod)
             active = []
-        else:
-            made = self._fill(job, active, succeeded)
-            active += made
-        self._tell(job, len(active), len(succeeded), len(failed), verdict)
+        elif not any("deletionTimestamp" in pod["metadata"] and not is_ended(pod) for pod in pods):
+            active += self._fill(job, active, count)
+        self._tell(job, len(active), count, verdict)
 
-    def _verdict(self, job: Object, succeeded: list[Object], failures: int) -> tuple[str, str, str] | None:
+    def _verdict(self, job: Object, count: Count, restarts: int) -> tuple[str, str, str] | None:
         """Condition, reason, message, if the job is over."""
         spec = job["spec"]
-        if len(succeeded) >= spec["completions"]:
+        if len(count.succeeded) >= spec["completions"]:
             return "Complete", "CompletionsReached", "Reached expected number of succeeded pods"
-        if failures > spec["backoffLimit"]:
+        if len(count.failed) + restarts > spec["backoffLimit"]:
             return "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
         limit, began = spec.get("activeDeadlineSeconds"), job["status"].get("startTime")
         if limit is not None and began is not None and _seconds_since(began) >= limit:
             return "Failed", "DeadlineExceeded", "Job was active longer than specified deadline"
         return None
 
-    def _fill(self, job: Object, active: list[Object], succeeded: list[Object]) -> list[Object]:
+    def _fill(self, job: Object, active: list[Object], count: Count) -> list[Object]:
         spec = job["spec"]
-        wanted = min(spec["parallelism"], spec["completions"] - len(succeeded)) - len(active)
-        taken = {_index(pod) for pod in [*active, *succeeded]}
+        wanted = min(spec["parallelism"], spec["completions"] - len(count.succeeded)) - len(active)
+        taken = count.done | {index_of(pod) for pod in active}
         free = [index for index in range(spec["completions"]) if index not in taken]
         made = []
         for number in range(max(0, wanted)):
@@ -80,6 +88,7 @@ class Jobs:
         own = pod.setdefault("metadata", {})
         middle = "" if index is None else f"-{index}"
         own["name"] = f"{metadata['name'][:50]}{middle}-{suffix()}"
+        own["finalizers"] = [FINALIZER]
         own["ownerReferences"] = [
             {
                 "apiVersion": "batch/v1",
@@ -91,8 +100,8 @@ class Jobs:
             }
         ]
         if index is not None:
-            own.setdefault("annotations", {})[_INDEX] = str(index)
-            own.setdefault("labels", {})[_INDEX] = str(index)
+            own.setdefault("annotations", {})[INDEX] = str(index)
+            own.setdefault("labels", {})[INDEX] = str(index)
             for container in pod["spec"]["containers"]:
                 container.setdefault("env", []).append({"name": "JOB_COMPLETION_INDEX", "value": str(index)})
         try:
@@ -113,13 +122,11 @@ class Jobs:
         if "deletionTimestamp" not in pod["metadata"]:
             deletion.delete(self._store, key_of(PODS, pod), {})
 
-    def _tell(
-        self, job: Object, active: int, succeeded: int, failed: int, verdict: tuple[str, str, str] | None
-    ) -> None:
+    def _tell(self, job: Object, active: int, count: Count, verdict: tuple[str, str, str] | None) -> None:
         def change(job: Object) -> None:
             status: dict[str, Any] = job["status"]
             status.setdefault("startTime", clock.now())
-            counts = {"active": active, "succeeded": succeeded, "failed": failed}
+            counts = {"active": active, "succeeded": len(count.succeeded), "failed": len(count.failed)}
             for name, number in counts.items():
                 status.pop(name, None)
                 if number:
@@ -160,11 +167,6 @@ def _restarts(pod: Object) -> int:
     if pod["spec"]["restartPolicy"] != "OnFailure":
         return 0
     return sum(each["restartCount"] for each in pod["status"].get("containerStatuses") or [])
-
-
-def _index(pod: Object) -> int | None:
-    told = (pod["metadata"].get("annotations") or {}).get(_INDEX)
-    return None if told is None else int(told)
 
 
 def _seconds_since(time: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -109,8 +110,11 @@ def remove_abandoned(client: DockerClient) -> None:
     """Remove what doubles left whose processes have died."""
     found = client.api.containers(all=True, filters={"label": _OWNER})
     found += client.api.volumes(filters={"label": _OWNER})["Volumes"] or []
+    own = _process(os.getpid()).rpartition("-")[2]
     for owner in {item["Labels"][_OWNER] for item in found}:
-        if owner != _process(int(owner.partition("-")[0])):
+        pid, _, where = owner.partition("-")
+        # Processes that are numbered elsewhere, in a container that shares the engine, cannot be judged from here.
+        if where.endswith(f"-{own}") and owner != _process(int(pid)):
             _remove_all(client, f"{_OWNER}={owner}")
 
 
@@ -124,7 +128,9 @@ def _remove_all(client: DockerClient, label: str) -> None:
 
 
 def _process(pid: int) -> str:
-    """Number and start of a process: its number alone may be another's later."""
+    """Number, start and numbering of a process: its number alone may be another's later, or elsewhere."""
     with suppress(OSError):
-        return f"{pid}-{Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+        start = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        numbering = re.sub(r"\D", "", os.readlink(f"/proc/{pid}/ns/pid"))
+        return f"{pid}-{start}-{numbering}"
     return ""

@@ -22,6 +22,7 @@ from kubernetes_double.objects.resources import Object
 from kubernetes_double.objects.store import Key, Store
 from kubernetes_double.options import Options
 
+_LOOK = 2.0  # the engine tells of ends; a kubelet looks all the same
 _DEADLINE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -81,6 +82,8 @@ class PodWorker:
             except Exception as error:  # noqa: BLE001 - a kubelet does not die of one pod
                 self._events.warning(self._pod, "FailedSync", f"error syncing pod: {error!r}")
                 wait = 1.0
+            if any(each.state == RUNNING for each in self.containers):
+                wait = min(wait or _LOOK, _LOOK)
             self._woken.wait(wait)
             self._woken.clear()
 
