@@ -397,6 +397,16 @@ def test_the_containers_of_a_pod_share_their_network(cluster: Cluster) -> None:
     assert cluster.log("p") == "p\nserved\n"
 
 
+def test_a_namespace_of_pods_that_reach_this_machine(kubernetes_double: KubernetesDouble, cluster: Cluster) -> None:
+    """With the double's own label, a server on 127.0.0.1 of this machine is reached from pods."""
+    label = {"metadata": {"labels": {"kubernetes-double/network": "host"}}}
+    cluster.core.patch_namespace(cluster.namespace, label)
+    port = kubernetes_double.url.rpartition(":")[2]
+    script = f"import socket; socket.create_connection(('127.0.0.1', {port})); print('reached')"
+    cluster.done(pod("p", container() | {"command": ["python3", "-c", script]}))
+    assert cluster.log("p") == "reached\n"
+
+
 @pytest.fixture
 def short_lived(engine: DockerClient, base_image: str) -> Iterator[KubernetesDouble]:
     """A double of the test's own."""

@@ -160,7 +160,10 @@ class KubernetesDouble:
     # -- nodes and namespaces -----------------------------------------------------------------------------------------
 
     def add_namespace(self, name: str, labels: dict[str, str] | None = None) -> str:
-        """A namespace, with its default service account."""
+        """A namespace, with its default service account.
+
+        With the label ``kubernetes-double/network=host`` its pods reach the servers on this machine's 127.0.0.1.
+        """
         given = {"kubernetes.io/metadata.name": name, **(labels or {})}
         obj = {
             "metadata": {"name": name, "labels": given},

@@ -17,9 +17,11 @@ from kubernetes_double.kubelet.engine import Engine
 from kubernetes_double.kubelet.environment import hostname
 from kubernetes_double.kubelet.trouble import MountTrouble
 from kubernetes_double.objects.quantities import whole
-from kubernetes_double.objects.resources import CLAIMS, Object
+from kubernetes_double.objects.resources import CLAIMS, NAMESPACES, Object
 from kubernetes_double.objects.store import Key, Store
 
+# A label of namespaces, of the double alone: its pods share the machine's network, as with ``hostNetwork``.
+NETWORK = "kubernetes-double/network"
 _ROOT = "/volumes"
 _OWN = ".pod"
 _WAIT = ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done"]
@@ -115,7 +117,7 @@ class Sandbox:
             if volume.volume
         ]
         mounts.append(Mount(f"{_ROOT}/{_OWN}", f"{self._prefix}-pod", type="volume", no_copy=True))
-        host = bool(spec.get("hostNetwork"))
+        host = bool(spec.get("hostNetwork")) or self._shares_network()
         aliases = {name: item["ip"] for item in spec.get("hostAliases") or [] for name in item.get("hostnames") or []}
         return self._engine.create(
             self._labels,
@@ -131,6 +133,11 @@ class Sandbox:
             extra_hosts=aliases or None,
             mounts=mounts,
         )
+
+    def _shares_network(self) -> bool:
+        """Whether the pod's namespace is one of pods that reach servers on this machine's 127.0.0.1."""
+        namespace = self._store.find(Key(NAMESPACES, "", self._pod["metadata"]["namespace"])) or {"metadata": {}}
+        return (namespace["metadata"].get("labels") or {}).get(NETWORK) == "host"
 
     def _fill(self) -> None:
         group = self._group
