@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/node_modules/.bin:$(CURDIR)/
 export AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint types imports unit format bench wheel lock clean
+.PHONY: help demo demo-docker demo-stop test lint types imports unit format bench wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ $(UV):
 	  || { $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv && $(UV) pip install --quiet --python .venv -e ".[environments]" --group dev; }
 	@touch $@ .venv/.runtime
 
+.venv/.containers: .venv/.runtime
+	$(UV) sync --quiet --frozen --inexact --no-default-groups --extra environments --extra docker --python $(PYTHON) \
+	  || $(UV) pip install --quiet --python .venv -e ".[environments,docker]"
+	@touch $@
+
 .tools/.azurite:
 	@mkdir -p .tools
 	@{ command -v $(NPM) >/dev/null \
@@ -59,8 +64,15 @@ $(UV):
 	@mkdir -p .tools
 	@tools/get_chromium.sh && touch $@
 
+.tools/.docker: tools/get_docker.sh
+	@mkdir -p .tools
+	@tools/get_docker.sh && touch $@
+
 demo: .venv/.runtime ## Run the digits pipeline five times on an embedded Airflow, and leave Airflow running
 	$(BIN)/python -m tools.demo run
+
+demo-docker: .venv/.containers .tools/.docker ## Run it with its training steps in containers of a Docker engine
+	$(BIN)/python -m tools.demo_docker
 
 demo-stop: ## Stop the demo's Airflow
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.demo stop; else echo "nothing to stop"; fi
@@ -78,7 +90,7 @@ types: .venv/.dev ## Types
 imports: .venv/.dev ## Layers
 	$(BIN)/lint-imports --no-cache
 
-unit: .venv/.dev .tools/.azurite .tools/.compose .tools/.chromium ## All tests; PYTEST_ARGS="tests/unit -k name" for some
+unit: .venv/.dev .tools/.azurite .tools/.compose .tools/.chromium .tools/.docker ## All tests; PYTEST_ARGS="tests/unit -k name" for some
 	$(PYTEST) $(PYTEST_ARGS)
 
 format: .venv/.dev ## Rewrite the code in the house style

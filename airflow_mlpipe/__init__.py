@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.any_operator import reuse_unchanged
     from airflow_mlpipe.operators.command import CommandStep
     from airflow_mlpipe.operators.script import ScriptStep
+    from airflow_mlpipe.retries import RetryInfrastructure
     from airflow_mlpipe.values.outputs import Outputs
+    from airflow_mlpipe.values.pickled import Pickle
 
 __all__ = [
     "CommandStep",
@@ -38,8 +40,10 @@ __all__ = [
     "Output",
     "OutputReference",
     "Outputs",
+    "Pickle",
     "PipelineData",
     "Resources",
+    "RetryInfrastructure",
     "Reuse",
     "ScriptStep",
     "Secret",
@@ -60,8 +64,10 @@ _HOME = {
     "Output": "model.step:OutputPath",
     "OutputReference": "model.reference",
     "Outputs": "values.outputs",
+    "Pickle": "values.pickled",
     "PipelineData": "model.data",
     "Resources": "model.resources",
+    "RetryInfrastructure": "retries",
     "Reuse": "model.reuse",
     "ScriptStep": "operators.script",
     "Secret": "model.environment",

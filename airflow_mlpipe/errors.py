@@ -123,6 +123,24 @@ class EnvironmentBuildError(MLPipeError):
     """A step's Python environment could not be built."""
 
 
+class ComputeError(MLPipeError, Transient):
+    """What should execute a step failed, and not the step: an engine that is gone, an image that cannot be pulled.
+
+    :ivar reason: which of the failures it is, for code: ``"engine"``, ``"image"``, ``"gpu"``, ``"lost"`` ...
+    """
+
+    def __init__(self, what: str, *, reason: str, **parts: object) -> None:
+        self.reason = reason
+        super().__init__(what, **parts)  # type: ignore[arg-type]
+
+
+class ContainerEngineError(ComputeError):
+    """A container engine did not answer, or refused: the infrastructure is at fault, and not what was to run."""
+
+    def __init__(self, what: str, **parts: object) -> None:
+        super().__init__(what, reason="engine", **parts)
+
+
 class StepError(MLPipeError):
     """A step's program, or what it left behind, is at fault (not the infrastructure)."""
 

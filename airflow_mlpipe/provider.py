@@ -14,8 +14,12 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "airflow-provider-mlpipe",
         "name": "MLPipe",
         "description": "ML pipelines in Airflow: steps with declared inputs and outputs, reused when nothing changed.",
-        "connection-types": [_DATASTORE],
-        "config": {"mlpipe": {"description": "Options of airflow_mlpipe.", "options": _options()}},
+        "connection-types": [_DATASTORE, _COMPUTE],
+        "config": {
+            "mlpipe": {"description": "Options of airflow_mlpipe.", "options": _options()},
+            "mlpipe_docker": {"description": "Options of its DockerExecutor.", "options": _docker_options()},
+        },
+        "executors": ["airflow_mlpipe.executors.DockerExecutor"],
         "cli": ["airflow_mlpipe.cli.definition.get_provider_cli_commands"],
         "task-decorators": [{"name": "step", "class-name": "airflow_mlpipe.decorators.step.step_task"}],
     }
@@ -43,6 +47,30 @@ _DATASTORE = {
         "hidden-fields": ["host", "port", "schema", "extra"],
         "relabeling": {"login": "Access key / account", "password": "Secret key"},
         "placeholders": {},
+    },
+}
+
+
+_COMPUTE = {
+    "connection-type": "mlpipe_compute",
+    "hook-class-name": "airflow_mlpipe.hooks.computes.ComputeHook",
+    "hook-name": "MLPipe Compute",
+    "conn-fields": {
+        "kind": _field("Kind", "docker"),
+        "network": _field("Network", "That containers join"),
+        "runtime": _field("Runtime", "Of the engine, for example nvidia"),
+        "user": _field("User", "Of containers whose image names none: worker, image, or uid:gid"),
+        "read_only": _field("Read-only root", "Whether the image's own files are read-only", "boolean"),
+        "pull": _field("Pull", "missing, always or never"),
+        "login": _field("Registry login", "Airflow connection of type docker"),
+        "tls_ca": _field("CA certificate", "File, for tcp://"),
+        "tls_cert": _field("Client certificate", "File, for tcp://"),
+        "tls_key": _field("Client key", "File, for tcp://"),
+    },
+    "ui-field-behaviour": {
+        "hidden-fields": ["login", "password", "port", "schema", "extra"],
+        "relabeling": {"host": "Engine"},
+        "placeholders": {"host": "unix:///var/run/docker.sock"},
     },
 }
 
@@ -79,6 +107,10 @@ def _options() -> dict[str, Any]:
             "Datastores by name, next to the Airflow connections of type mlpipe_datastore, as JSON.",
             example='{"lake": {"url": "s3://lake/raw", "connection": "aws_default"}}',
         ),
+        "computes": _option(
+            "Computes by name, next to the Airflow connections of type mlpipe_compute, as JSON.",
+            example='{"gpu": {"kind": "docker", "gpus": {"a100": {"devices": ["0", "1"], "memory": "40Gi"}}}}',
+        ),
         "cache": _option(
             "Folder of a worker's host for blobs and environments. Default: mlpipe/cache under AIRFLOW_HOME."
         ),
@@ -96,6 +128,67 @@ def _options() -> dict[str, Any]:
             "Default: Airflow's own.",
             example="airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
         ),
+        "compute_retries": _option(
+            "How often a step is run again, within one try, when its compute failed and not its program.",
+            "3",
+            kind="integer",
+        ),
+        "compute_retry_seconds": _option("Seconds before the first of these; doubled each time.", "10", kind="float"),
         "keep_failed": _option("Keep the folder of a failed attempt for a look.", "False", kind="boolean"),
+        "allow_pickle": _option(
+            "Whether steps may return `Pickle(value)`, and such values are read. Reading a pickle executes whatever it "
+            "holds: allow it only if you trust everybody who can write to the workspace.",
+            "False",
+            kind="boolean",
+        ),
         "uv": _option("The uv program that builds environments. Default: from PATH, or the Python package uv."),
+    }
+
+
+def _docker_options() -> dict[str, Any]:
+    return {
+        "host": _option(
+            "URL of the engine. Default: DOCKER_HOST, else Docker's usual socket.", example="tcp://gpu-1:2376"
+        ),
+        "tls_ca_cert": _option("File with the certificate of the CA that signed the engine's."),
+        "tls_client_cert": _option("File with the certificate by which the engine knows this client."),
+        "tls_client_key": _option("File with its key."),
+        "timeout": _option("Seconds that an answer of the engine may take.", "60", kind="float"),
+        "deployment": _option(
+            "Value of the label by which this deployment knows its containers on an engine that others use, too. "
+            "Default: a digest of the database's address and of `[api] base_url`."
+        ),
+        "api_url": _option(
+            "The Execution API as containers reach it. Default: `[core] execution_api_server_url`.",
+            example="http://host.docker.internal:8080/execution/",
+        ),
+        "image": _option("Image of tasks that name none. It has the deployment's Airflow.", example="ml/airflow:7"),
+        "pull": _option("When images are pulled: missing, always or never.", "missing"),
+        "network": _option("Network of tasks that name none. Default: Docker's bridge.", example="airflow"),
+        "allowed_networks": _option("Networks that tasks may name besides, separated by commas."),
+        "mounts": _option(
+            "Mounts of every container, SOURCE:TARGET (read-only) or SOURCE:TARGET:rw, separated by commas.",
+            example="/srv/dags:/opt/airflow/dags:ro",
+        ),
+        "allowed_mounts": _option(
+            "Folders (with all below them) and volumes of the engine's machine that tasks may mount, separated by "
+            "commas.",
+            example="/srv/datasets,models",
+        ),
+        "environment": _option(
+            "Variables of every container, separated by commas: NAME for the scheduler's value, or NAME=value. "
+            "No secrets: they can be inspected.",
+            example="AIRFLOW__CORE__DAGS_FOLDER,HF_HOME=/cache",
+        ),
+        "labels": _option("Labels of every container, name=value, separated by commas."),
+        "slots": _option("How many containers run at one time. Default: `[core] parallelism`.", kind="integer"),
+        "grace_seconds": _option("How long a cancelled task has to end before it is killed.", "30", kind="float"),
+        "orphan_seconds": _option(
+            "When ended containers of schedulers that died are removed, after they were first seen.",
+            "300",
+            kind="float",
+        ),
+        "keep_failed": _option(
+            "Keep containers that ended with an error, for a look; nothing removes them then.", "False", kind="boolean"
+        ),
     }

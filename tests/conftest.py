@@ -59,8 +59,9 @@ settings.register_profile("mlpipe", deadline=None)
 settings.register_profile("ci", settings.get_profile("mlpipe"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "mlpipe"))
 
-# The fixtures of the object stores: s3, s3_without_conditions, azure.
-pytest_plugins = ("servers",)
+# The fixtures of the object stores (s3, s3_without_conditions, azure), of the Docker engine (engine, base_image) and of
+# the test double of a Kubernetes cluster (kubernetes_double).
+pytest_plugins = ("servers", "containers", "cluster")
 
 
 @pytest.fixture(scope="session")

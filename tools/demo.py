@@ -203,7 +203,9 @@ class Demo:
         for name, filename in (("plot", "report.png"), ("summary", "report.md")):
             uri = last.get_output("report", name).uri
             shutil.copyfile(unquote(urlsplit(uri).path), self.folder / filename)
-        self.console.print(f"\nAll five runs did what they should. The report: {self.folder / 'report.png'}")
+        self.console.print(
+            f"\nAll {len(self._acts())} runs did what they should. The report: {self.folder / 'report.png'}"
+        )
         self.console.print(
             f"Look around:  {login.url}/dags/{DAG}   login {login.username} / {login.password}", soft_wrap=True
         )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from airflow_mlpipe.model.step import StepSpec
-from airflow_mlpipe.runtime.job import Job, JobResult
+from airflow_mlpipe.runtime.job import Job, JobResult, PinnedImage
 
 OnLine = Callable[[str], object]
 Recheck = Callable[[], object]
@@ -35,6 +35,13 @@ class Compute(Protocol):
 
         :raises DefinitionError: the step asks for what this kind of compute does not have; the message says the fix.
         :raises ConfigurationError: the deployment lacks something.
+        """
+        ...
+
+    def pin(self, image: str, *, where: str) -> PinnedImage:
+        """Resolve an image, once for each task.
+
+        :raises DefinitionError: this compute has no containers. :raises ComputeError: the image cannot be had.
         """
         ...
 

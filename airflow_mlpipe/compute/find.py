@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from airflow_mlpipe.compute.base import Compute
-from airflow_mlpipe.compute.local import NAME as LOCAL
+from airflow_mlpipe.compute.config import ComputeConfig, DockerConfig
 from airflow_mlpipe.compute.local import LocalCompute
-from airflow_mlpipe.errors import ConfigurationError
 from airflow_mlpipe.runtime.stores import EngineStores, Host
 
 
 class HostSettings(Protocol):
     """The options of a deployment that a compute needs."""
+
+    @property
+    def workspace(self) -> str:
+        """URL of the workspace."""
+        ...
 
     @property
     def cache(self) -> Path:
@@ -35,23 +40,45 @@ class HostSettings(Protocol):
         """See :class:`Host`."""
         ...
 
+    @property
+    def allow_pickle(self) -> bool:
+        """See :class:`Host`."""
+        ...
+
 
 class Deployment(EngineStores, Protocol):
-    """Datastores and options."""
+    """Datastores, computes and options."""
 
     @property
     def settings(self) -> HostSettings:
         """The options."""
         ...
 
+    def compute(self, name: str) -> ComputeConfig:
+        """What is said of a compute.  :raises ConfigurationError: when there is none of this name."""
+        ...
+
+    def registry_login(self, connection: str | None) -> Callable[[], dict[str, str] | None]:
+        """Gives user and password of a registry when they are needed."""
+        ...
+
 
 def find_compute(name: str, *, stores: Deployment) -> Compute:
     """The compute of this name.
 
-    :raises ConfigurationError: when there is none.
+    :raises ConfigurationError: when there is none, or its description is wrong.
     """
-    if name == LOCAL:
-        settings = stores.settings
-        host = Host(cache=settings.cache, scratch=settings.scratch, keep_failed=settings.keep_failed, uv=settings.uv)
-        return LocalCompute(stores, host)
-    raise ConfigurationError("there is no such compute", where="compute_target", given=name, valid=(LOCAL,))
+    settings, config = stores.settings, stores.compute(name)
+    host = Host(
+        cache=settings.cache,
+        scratch=settings.scratch,
+        keep_failed=settings.keep_failed,
+        uv=settings.uv,
+        allow_pickle=settings.allow_pickle,
+    )
+    if isinstance(config, DockerConfig):
+        from airflow_mlpipe.compute.docker import DockerCompute
+
+        login = stores.registry_login(config.login)
+        return DockerCompute(name, config, stores, host, workspace=settings.workspace, login=login)
+    return LocalCompute(stores, host)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from airflow_mlpipe.compute.base import OnLine, Recheck
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.step import StepSpec
 from airflow_mlpipe.runtime.engine import Attempt
-from airflow_mlpipe.runtime.job import Job, JobResult
+from airflow_mlpipe.runtime.job import Job, JobResult, PinnedImage
 from airflow_mlpipe.runtime.stores import EngineStores, Host
 
 NAME = "local"
 
 
-def refuse_image(image: str, *, where: str) -> None:
+def refuse_image(image: str, *, where: str) -> NoReturn:
     """Say that the local compute has no containers.
 
     :raises DefinitionError: always.
@@ -44,6 +46,10 @@ class LocalCompute:
         """See :meth:`Compute.check`."""
         if spec.environment.image is not None:
             refuse_image(spec.environment.image, where=spec.label)
+
+    def pin(self, image: str, *, where: str) -> PinnedImage:
+        """There are no images here.  :raises DefinitionError: always."""
+        refuse_image(image, where=where)
 
     def run(self, job: Job, on_line: OnLine, recheck: Recheck | None = None) -> JobResult:
         """See :meth:`Compute.run`."""

@@ -6,10 +6,12 @@ TaskGroups, setup and teardown are Airflow's.  Constructing reads no file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
+import attrs
 from airflow.sdk.bases.decorator import _TaskDecorator
+from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import NamedInput, PipelineData
@@ -52,9 +54,21 @@ class StepFunction(_TaskDecorator):  # type: ignore[type-arg]
                 where=where,
                 fix=f"pass step.outputs[{data.name!r}] of the step that writes it",
             )
-        operator = super()._expand(expand_input, strict=strict).operator  # type: ignore[attr-defined]
+        operator = super()._expand(_by_reference(expand_input), strict=strict).operator  # type: ignore[attr-defined]
         declare_outputs(operator, frozenset(outputs_of(self.function, where=where)))
         return ValueArg(operator)
+
+
+def _by_reference(expand_input: Any) -> Any:
+    """What is mapped over as references: with the XCom backend, an ordinary task's list would be read whole."""
+    given = expand_input.value
+    if isinstance(given, Mapping):
+        return attrs.evolve(expand_input, value={name: _reference_arg(one) for name, one in given.items()})
+    return attrs.evolve(expand_input, value=_reference_arg(given))
+
+
+def _reference_arg(value: Any) -> Any:
+    return ValueArg(value.operator, key=value.key) if type(value) is PlainXComArg else value
 
 
 def _edges(*values: Any) -> Iterator[PipelineData]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
 
@@ -28,7 +28,7 @@ def staged(reference: OutputReference, stores: Stores, *, named: bool) -> Path:
     cache = stores.settings.cache.absolute()
     blobs, contents = BlobCache(cache / "blobs"), stores.contents(reference.datastore)
     name = reference.digest.replace(":", "_")
-    try:
+    with told(reference):
         if reference.kind == "folder":
             return (
                 _made(cache / VALUES / name, lambda new: _folder(new / "value", reference, blobs, contents)) / "value"
@@ -40,6 +40,13 @@ def staged(reference: OutputReference, stores: Stores, *, named: bool) -> Path:
         name += f"{'.x' if blob.executable else ''}-{digest_bytes(reference.filename.encode())[-16:]}"
         file = reference.filename
         return _made(cache / VALUES / name, lambda new: blobs.link(blob, str(new / file))) / file
+
+
+@contextlib.contextmanager
+def told(reference: OutputReference) -> Iterator[None]:
+    """Data that are gone are an error that says who made them."""
+    try:
+        yield
     except ObjectNotFoundError as error:
         made = f"{reference.dag_id}/{reference.run_id}/{reference.task_id}"
         raise InputError(

@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from airflow_mlpipe.errors import InputError
 from airflow_mlpipe.fingerprint.digest import blob_key, tree_key
 from airflow_mlpipe.fingerprint.local import LocalIndex
 from airflow_mlpipe.hooks.previews import shown
@@ -30,8 +29,10 @@ from airflow_mlpipe.runtime.function import described
 from airflow_mlpipe.runtime.publish import adopt
 from airflow_mlpipe.runtime.tidy import NEW
 from airflow_mlpipe.values.load import load_value
-from airflow_mlpipe.values.materializer import Saved
-from airflow_mlpipe.values.save import PATH, Inline, save_value
+from airflow_mlpipe.values.materializer import PATH, Saved
+from airflow_mlpipe.values.pickled import FORMAT as PICKLE
+from airflow_mlpipe.values.pickled import check_allowed
+from airflow_mlpipe.values.save import Inline, save_value
 from airflow_mlpipe.values.structure import decode
 
 
@@ -41,10 +42,11 @@ def load(value: Any, form: Any = Any) -> Any:
     :param value: what a step pushed to XCom: a reference, or a small value, which is returned as it is.
     :param form: the type that is wanted (``pl.LazyFrame``, ``np.ndarray``, ``Path`` ...); by default what was saved.
     :raises InputError: for a reference to data elsewhere, and for data that are gone (naming the run that made them).
-    :raises StepError: when the value has no such form.
+    :raises StepError: when the value has no such form. :raises ConfigurationError: for a pickle, which is not even
+        fetched, where ``[mlpipe] allow_pickle`` is off.
     """
     if is_inline_value(value):
-        return decode(value["value"], form, _no_leaf)
+        return decode(value["value"], form, load)
     if not is_reference(value):
         return value
     stores = Stores()
@@ -60,8 +62,12 @@ def load(value: Any, form: Any = Any) -> Any:
         details=reference.details,
         length=reference.length,
     )
+    allow_pickle = stores.settings.allow_pickle
+    if saved.format == PICKLE:
+        made = f"{reference.dag_id}/{reference.run_id}/{reference.task_id}"
+        check_allowed(allow_pickle, "read", where=f"value made by {made}")
     path = staged(reference, stores, named=reference.format in ("", PATH))
-    return load_value(path, saved, form)
+    return load_value(path, saved, form, allow_pickle=allow_pickle)
 
 
 def load_any(value: Any) -> Any:
@@ -86,10 +92,6 @@ def _read(reference: OutputReference, stores: Stores) -> Any:
     """What was kept by :func:`keep`."""
     text = staged(reference, stores, named=False).read_text(encoding="utf-8")
     return json.loads(text)
-
-
-def _no_leaf(document: Mapping[str, Any], form: Any) -> Any:
-    raise InputError("a small value holds no data", given=dict(document))
 
 
 _KEEP: ContextVar[bool] = ContextVar("mlpipe_keep_references", default=False)
@@ -117,12 +119,13 @@ def save(value: Any, *, name: str = "value", who: Producer | None = None) -> Any
         nobody is named for lives for gc's grace time only.
     :returns: the JSON of a reference, or of a small value; it fits into a row of XCom.
     :raises UnsupportedValueError: for a type that has no form. :raises StepError: for a value that has none.
+    :raises ConfigurationError: for a ``Pickle`` where ``[mlpipe] allow_pickle`` is off.
     """
     stores = Stores()
     scratch = stores.settings.cache.absolute() / NEW
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        saved = save_value(value, Path(folder))
+        saved = save_value(value, Path(folder), allow_pickle=stores.settings.allow_pickle)
         if isinstance(saved, Inline):
             return saved.document if saved.plain else inline_value(saved.document)
         reference = _published(saved, Path(folder) / saved.name, name, who, stores)

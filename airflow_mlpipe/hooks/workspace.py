@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from airflow_mlpipe.compute.config import ComputeConfig
 from airflow_mlpipe.fingerprint.local import LocalIndex
+from airflow_mlpipe.hooks.computes import config_of_compute, login_of
 from airflow_mlpipe.hooks.datastore import config_of_datastore, config_of_url
 from airflow_mlpipe.hooks.settings import Settings, load_settings
 from airflow_mlpipe.model.data import Datastore
@@ -70,6 +73,14 @@ class Stores:
         """The folder of a datastore that is one; ``None`` for any other."""
         parts = urlsplit(self.datastore(datastore).url)
         return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    def compute(self, name: str) -> ComputeConfig:
+        """What is said of a compute.  :raises ConfigurationError: when there is none of this name."""
+        return config_of_compute(name, self.settings)
+
+    def registry_login(self, connection: str | None) -> Callable[[], dict[str, str] | None]:
+        """Gives user and password of a registry, from an Airflow connection, when they are needed."""
+        return login_of(connection)
 
     def _open_contents(self, store: ObjectStore) -> Contents:
         return Contents(store, index=self.index)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlpipe.compute.find import find_compute
 from airflow_mlpipe.errors import InputChangedError, UncacheableError
 from airflow_mlpipe.fingerprint.code import read_code
 from airflow_mlpipe.fingerprint.environment import environment_identity
@@ -22,13 +23,15 @@ from airflow_mlpipe.model.code import CodeSnapshot
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.model.row import fitted
+from airflow_mlpipe.model.step import StepSpec
+from airflow_mlpipe.operators.again import Patience
 from airflow_mlpipe.operators.decide import Decision, Question, decide
 from airflow_mlpipe.operators.force import forced_in
 from airflow_mlpipe.operators.masking import without_secrets
 from airflow_mlpipe.operators.spec import Resolved, producer_of
 from airflow_mlpipe.operators.xcoms import VALUE
 from airflow_mlpipe.runtime.identify import identify_input
-from airflow_mlpipe.runtime.job import Job, JobResult
+from airflow_mlpipe.runtime.job import Job, JobResult, PinnedImage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 class Fingerprinted:
     """A step with all that its fingerprint is made of.
 
+    :param image: in which it will run, resolved once; ``None`` without one.
     :param key: ``None`` when something has no canonical form; ``uncacheable`` then says what.
     """
 
@@ -46,12 +50,20 @@ class Fingerprinted:
     inputs: Mapping[str, ContentIdentity]
     environment: Mapping[str, Any]
     key: KeyDocument | None
+    image: PinnedImage | None = None
     uncacheable: Reason | None = None
 
 
-def fingerprint(resolved: Resolved, stores: Stores) -> Fingerprinted:
+def patience_of(stores: Stores, say: Callable[[str], object]) -> Patience:
+    """How a deployment deals with computes that fail."""
+    settings = stores.settings
+    return Patience(retries=settings.compute_retries, delay=settings.compute_retry_seconds, say=say)
+
+
+def fingerprint(resolved: Resolved, stores: Stores, say: Callable[[str], object] = lambda _: None) -> Fingerprinted:
     """Look at code, inputs and environment, and make the key.
 
+    :param say: gets lines for the task's log.
     :raises InputError: for an input that is missing, cannot be read, or is outside of this deployment.
     """
     spec, cache = resolved.spec, stores.settings.cache
@@ -60,7 +72,8 @@ def fingerprint(resolved: Resolved, stores: Stores) -> Fingerprinted:
             checked(reference, where=f"{spec.label}: input {port.name!r}", workspace=stores.workspace)
     snapshot = read_code(spec.code, cache_dir=cache) if spec.code else resolved.snapshot
     inputs = {p.name: identify_input(p, stores) for p in (*spec.inputs, *spec.resource_inputs)}
-    environment = identify_environment(resolved, snapshot, stores)
+    image = _pin(spec, stores, say)
+    environment = identify_environment(resolved, snapshot, image, stores)
     hashed = replace(spec, command=resolved.hashed, parameters=resolved.hashed_parameters)
     key, uncacheable = None, None
     try:
@@ -76,12 +89,27 @@ def fingerprint(resolved: Resolved, stores: Stores) -> Fingerprinted:
     except UncacheableError as error:
         key, uncacheable = None, Reason(code="UNCACHEABLE", subject=error.path, new=error.type_name)
     return Fingerprinted(
-        resolved=resolved, snapshot=snapshot, inputs=inputs, environment=environment, key=key, uncacheable=uncacheable
+        resolved=resolved,
+        snapshot=snapshot,
+        inputs=inputs,
+        environment=environment,
+        key=key,
+        image=image,
+        uncacheable=uncacheable,
     )
 
 
-def identify_environment(resolved: Resolved, snapshot: CodeSnapshot | None, stores: Stores) -> Mapping[str, Any]:
-    """The environment's part of the key, without secrets."""
+def _pin(spec: StepSpec, stores: Stores, say: Callable[[str], object]) -> PinnedImage | None:
+    if (image := spec.environment.image) is None:
+        return None
+    compute = find_compute(spec.compute_target, stores=stores)
+    return patience_of(stores, say).call(lambda _: compute.pin(image, where=spec.label), where=spec.label)
+
+
+def identify_environment(
+    resolved: Resolved, snapshot: CodeSnapshot | None, image: PinnedImage | None, stores: Stores
+) -> Mapping[str, Any]:
+    """The environment's part of the key, without secrets.  Of an image its digest counts, wherever its tag points."""
     found = environment_identity(
         resolved.spec.environment,
         root="",
@@ -89,6 +117,8 @@ def identify_environment(resolved: Resolved, snapshot: CodeSnapshot | None, stor
         worker_variables=os.environ,
         cache_dir=stores.settings.cache,
     )
+    if image is not None:
+        found["image"] = image.identity
     variables = without_secrets(found.get("variables", {}), stores.workspace.salt)
     return {**found, "variables": variables} if variables else found
 
@@ -137,7 +167,7 @@ def recheck(step: Fingerprinted, stores: Stores) -> None:
                 given=f"{before.digest} before, {now.digest} after",
                 fix="run the step again when nobody writes its input",
             )
-    if identify_environment(step.resolved, step.snapshot, stores) != step.environment:
+    if identify_environment(step.resolved, step.snapshot, step.image, stores) != step.environment:
         raise InputChangedError(
             "the environment changed while the step ran; its result is not published", where=spec.label
         )
@@ -161,7 +191,16 @@ def job_of(step: Fingerprinted, who: Producer, *, recorded: bool, secrets: Mappi
     """
     attempt = hashlib.sha256(f"{who}\0{who.try_number}\0{time.time_ns()}".encode()).hexdigest()
     name = step.key.fingerprint if recorded and step.key else f"mlp1:{attempt}"
-    return Job(step=step.resolved.spec, fingerprint=name, attempt=attempt[:16], snapshot=step.snapshot, secrets=secrets)
+    return Job(
+        step=step.resolved.spec,
+        fingerprint=name,
+        attempt=attempt[:16],
+        snapshot=step.snapshot,
+        secrets=secrets,
+        producer=who,
+        same=step.key.fingerprint if step.key else None,
+        image=step.image,
+    )
 
 
 def record_of(job: Job, who: Producer, result: JobResult, started: float) -> ReuseRecord:

@@ -8,7 +8,7 @@ worker, before any work is started: a reused step ends there, as a success, with
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -38,16 +38,16 @@ from airflow_mlpipe.operators.mapped import StepPartial
 from airflow_mlpipe.operators.output_arg import OutputArg
 from airflow_mlpipe.operators.ports import Inputs, Port, check_outputs, plain_arguments
 from airflow_mlpipe.operators.program import Said
-from airflow_mlpipe.operators.xcoms import check_mappable, push_outputs, push_return_value, push_summary, return_value
+from airflow_mlpipe.operators.xcoms import mappable, push_outputs, push_return_value, push_summary, return_value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow.sdk import Context
 
-    from airflow_mlpipe.compute.base import Compute
     from airflow_mlpipe.fingerprint.functions import FunctionCode
     from airflow_mlpipe.hooks.workspace import Stores
+    from airflow_mlpipe.operators.again import Again
     from airflow_mlpipe.operators.decide import Execute, Reused, Wait
 
 
@@ -216,12 +216,15 @@ class StepOperator(Lineage, BaseOperator):
         if self._in_dag():
             edges_of(self.dag, where=f"step {self.task_id!r}").check()
 
-    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
-        """Airflow's, with values of the XCom backend left as the references that they are."""
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        """Airflow's, with values of the XCom backend left as the references that they are.
+
+        Airflow comes here for mapped tasks, too; to ``render_template_fields`` it does not.
+        """
         from airflow_mlpipe.hooks.values import as_references
 
         with as_references():
-            super().render_template_fields(context, jinja_env)
+            super()._do_render_template_fields(*args, **kwargs)
 
     # ---- in the worker -------------------------------------------------------------------------------------------
 
@@ -239,7 +242,7 @@ class StepOperator(Lineage, BaseOperator):
         try:
             with as_references():
                 resolved = resolve(self, context, self._stores.workspace.salt, self._stores.cache)
-            self._step = fingerprint(resolved, self._stores)
+            self._step = fingerprint(resolved, self._stores, self._say)
             decision = ask(self._step, context, self._stores)
         except MLPipeError as error:
             self._fail(error)
@@ -347,8 +350,8 @@ class StepOperator(Lineage, BaseOperator):
         spec = step.resolved.spec
         recorded = step.key is not None and spec.reuse.policy != "never"
         job = job_of(step, self._who, recorded=recorded, secrets=secret_values(spec.secrets))
-        self._compute = _compute(spec.compute_target, self._stores)
-        result = self._compute.run(job, on_line=self._say, recheck=lambda: recheck(step, self._stores))
+        self._compute = _compute(spec.compute_target, self._stores, self._say)
+        result = self._compute.run(job, lambda: recheck(step, self._stores))
         record = fitting(record_of(job, self._who, result, run.started), self._stores)
         published = workspace.records.publish(record, replace=decision.replace)
         record = published.record
@@ -362,9 +365,7 @@ class StepOperator(Lineage, BaseOperator):
         push_outputs(context, record, self.pushed_outputs())
         push_summary(context, self._run)
         workspace.runs.put(self._run)
-        value = return_value(record)
-        check_mappable(self, value)
-        return value
+        return mappable(self, return_value(record))
 
     def _remember_failure(self, run: StepRun, error: BaseException) -> StepRun:
         if isinstance(error, InputChangedError):
@@ -385,7 +386,9 @@ class StepOperator(Lineage, BaseOperator):
         raise error
 
 
-def _compute(name: str, stores: Stores) -> Compute:
+def _compute(name: str, stores: Stores, say: Callable[[str], object]) -> Again:
     from airflow_mlpipe.compute.find import find_compute
+    from airflow_mlpipe.operators.again import Again
+    from airflow_mlpipe.operators.attempt import patience_of
 
-    return find_compute(name, stores=stores)
+    return Again(find_compute(name, stores=stores), patience_of(stores, say))

@@ -19,7 +19,6 @@ from airflow_mlpipe.model.resources import Resources
 from airflow_mlpipe.model.reuse import Reuse
 from airflow_mlpipe.operators.ports import is_xcom
 
-COMPUTES = ("local",)
 CODE_MODES = ("closure", "directory", "version")
 _DEFAULT = Reuse()
 # `resources` is what an author writes; in a step it is `step_resources`, as Airflow has an attribute of that name.
@@ -63,20 +62,20 @@ def check_types(given: Mapping[str, Any], *, where: str) -> None:
 
 
 def check_compute(given: Mapping[str, Any], *, where: str) -> None:
-    """The compute exists and can do what the environment asks for.
+    """The compute can do what the environment asks for, as far as its name tells: its description is not read here.
 
-    :raises DefinitionError: for a name that is none, and for an image on the local one.
+    :raises DefinitionError: for an image on the local one, and no image on the Docker one.
     """
     target = given.get("compute_target", "local")
-    if isinstance(target, str) and target not in COMPUTES:
-        raise DefinitionError(
-            "there is no such compute", where=f"{where}: compute_target", given=target, valid=COMPUTES
-        )
     image = getattr(given.get("environment"), "image", None)
     if image is not None and target == "local":
         from airflow_mlpipe.compute.local import refuse_image
 
         refuse_image(image, where=where)
+    if image is None and target == "docker":
+        from airflow_mlpipe.compute.config import refuse_no_image
+
+        refuse_no_image(target, where=where)
 
 
 def effective_reuse(reuse: Reuse | None, allow_reuse: bool, *, where: str) -> Reuse:

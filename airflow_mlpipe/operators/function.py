@@ -17,10 +17,12 @@ from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import DataReference, NamedInput, PipelineData
 from airflow_mlpipe.model.reference import is_absent, is_inline_value, is_reference
 from airflow_mlpipe.operators.base import StepOperator
+from airflow_mlpipe.operators.composites import Members
 from airflow_mlpipe.operators.ports import Port, is_xcom
 from airflow_mlpipe.operators.program import Said
 from airflow_mlpipe.operators.xcoms import VALUE
 from airflow_mlpipe.values.errors import UnsupportedValueError
+from airflow_mlpipe.values.members import with_leaves
 from airflow_mlpipe.values.outputs import declared
 from airflow_mlpipe.values.registry import of_type
 from airflow_mlpipe.values.structure import encode
@@ -166,11 +168,13 @@ def _plain(value: Any, name: str, inputs: dict[str, Any], where: str, *, check: 
         return {_PORT: name}
     if is_xcom(value):
         return value
-    if isinstance(value, (list, tuple)):
+    # What holds no data stays the object that it is: Airflow knows by it that a mapped value is no template.
+    if type(value) in (list, tuple):
         members = [_plain(v, f"{name}_{i}", inputs, where, check=check) for i, v in enumerate(value)]
-        return members if isinstance(value, list) else tuple(members)
+        return value if _same(members, value) else type(value)(members)
     if type(value) is dict:
-        return {k: _plain(v, f"{name}_{k}", inputs, where, check=check) for k, v in value.items()}
+        named = {k: _plain(v, f"{name}_{k}", inputs, where, check=check) for k, v in value.items()}
+        return value if _same(named.values(), value.values()) else named
     if check:
         try:
             encode(value, lambda *_: None, path=name)
@@ -183,6 +187,10 @@ def _plain(value: Any, name: str, inputs: dict[str, Any], where: str, *, check: 
                 fix="make it in a step and pass that step's result",
             ) from error
     return value
+
+
+def _same(new: Iterable[Any], old: Iterable[Any]) -> bool:
+    return all(a is b for a, b in zip(new, old, strict=True))
 
 
 class _Taking:
@@ -199,7 +207,7 @@ class _Taking:
         """Sequences that Airflow resolves lazily become lists, of what XCom holds."""
         from airflow_mlpipe.hooks.values import expanded
 
-        value = expanded(value)
+        value = expanded(value.held if isinstance(value, Members) else value)
         if type(value) is dict:
             marked = is_reference(value) or is_inline_value(value) or is_absent(value) or _PORT in value
             return _Leaf(value) if marked else {k: self._prepared(v) for k, v in value.items()}
@@ -221,10 +229,17 @@ class _Taking:
         if _PORT in held:
             return {"input": held[_PORT]}
         if is_inline_value(held):
-            return {"inline": held["value"]}
+            return {"inline": with_leaves(held["value"], self._member)}
         if is_absent(held):
             return {"input": None}
-        return {"input": self._port(held), "type": held.get("type", ""), "format": held.get("format", "")}
+        return self._member(held)
+
+    def _member(self, reference: Any) -> dict[str, Any]:
+        return {
+            "input": self._port(reference),
+            "type": reference.get("type", ""),
+            "format": reference.get("format", ""),
+        }
 
     def _object(self, value: Any) -> Any | None:
         """A value that Airflow, or another XCom backend, has read already: it is written again, by its digest."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
+from airflow_mlpipe.operators.composites import LoadedMembers, members
 from airflow_mlpipe.operators.output_arg import OutputArg
 from airflow_mlpipe.operators.ports import output_names
 
@@ -30,37 +31,17 @@ class ValueArg(OutputArg):
         return ValueArg(self.operator, key=item)
 
     def resolve(self, context: Mapping[str, Any]) -> Any:
-        """A reference for a step of ours, the value for any other task."""
+        """A reference for a step of ours, the value for any other task; members of either for one that is mapped."""
+        from airflow_mlpipe.hooks.values import as_references, load_any
         from airflow_mlpipe.operators.base import StepOperator
 
-        if self.key == "return_value":
-            found = PlainXComArg.resolve(self, context)
-        else:
-            found = super().resolve(context)
+        with as_references():
+            found = PlainXComArg.resolve(self, context) if self.key == "return_value" else super().resolve(context)
         task: Any = context["task"]
         if issubclass(getattr(task, "operator_class", type(task)), StepOperator):
-            return found
+            return members(found) or found
         if isinstance(found, Sequence) and not isinstance(found, (str, bytes, list)):
-            return LoadedSequence(found)
-        return loaded(found)
-
-
-def loaded(found: Any) -> Any:
-    """A value from XCom as an ordinary task gets it; what is no value of ours stays."""
-    from airflow_mlpipe.hooks.values import load_any
-
-    return load_any(found)
-
-
-class LoadedSequence(Sequence[Any]):
-    """The values of a mapped step, each read when it is asked for."""
-
-    def __init__(self, found: Sequence[Any]) -> None:
-        self._found = found
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def __getitem__(self, index: Any) -> Any:
-        one = self._found[index]
-        return [loaded(v) for v in one] if isinstance(index, slice) else loaded(one)
+            return LoadedMembers(found)
+        if hasattr(task, "operator_class") and (parts := members(found)) is not None:
+            return LoadedMembers(parts)
+        return load_any(found)

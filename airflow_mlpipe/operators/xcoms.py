@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import OutputInvalidError
 from airflow_mlpipe.model.records import ReuseRecord, StepRun
-from airflow_mlpipe.model.reference import absent, is_reference
+from airflow_mlpipe.model.reference import absent, is_inline_value, is_reference
 from airflow_mlpipe.model.row import ROW, row_bytes
+from airflow_mlpipe.operators.composites import mapped_length
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -69,19 +70,35 @@ def return_value(record: ReuseRecord) -> Any:
     return named | dict(record.xcoms) or None
 
 
-def check_mappable(task: Any, value: Any) -> None:
-    """Airflow would map over the members of a reference's JSON, not over the list that it stands for.
+class Mappable(dict[str, Any]):
+    """A reference as long as the value that it stands for: Airflow makes an instance for each of its members."""
 
-    :raises OutputInvalidError: when a task is mapped over a value that is a typed reference.
+    def __init__(self, held: Mapping[str, Any], length: int) -> None:
+        super().__init__(held)
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+
+def mappable(task: Any, value: Any) -> Any:
+    """A return value as Airflow counts its members; it would count those of a reference's JSON.
+
+    :raises OutputInvalidError: when a task is mapped over a value that has no members.
     """
-    if is_reference(value) and value.get("format") and next(task.iter_mapped_dependants(), None) is not None:
+    held = is_inline_value(value) or (is_reference(value) and value.get("format"))
+    if not held or next(task.iter_mapped_dependants(), None) is None:
+        return value
+    length = mapped_length(value)
+    if length is None:
         raise OutputInvalidError(
-            "a task is mapped over this step's result, which is kept outside of XCom",
+            "a task is mapped over this step's result, which has no members",
             where=f"step {task.task_id!r}",
-            given=value.get("type"),
-            valid="a list or dict of plain values, of up to 3 KiB of JSON",
-            fix="return what tells the instances apart (names, numbers), and let each of them take its part",
+            given=value.get("type") or "one value",
+            valid="a list, tuple or dict",
+            fix="return a list, one member for each instance",
         )
+    return Mappable(value, length)
 
 
 def push_return_value(context: Context, value: Any) -> None:
@@ -99,7 +116,7 @@ def push_return_value(context: Context, value: Any) -> None:
     task: Any = context["task"]
     if not task.do_xcom_push or value is None:
         return
-    check_mappable(task, value)
+    value = mappable(task, value)
     is_mapped = ti.map_index is not None and ti.map_index >= 0
     length = len(value) if not is_mapped and next(task.iter_mapped_dependants(), None) is not None else None
     with as_references():  # see push_outputs

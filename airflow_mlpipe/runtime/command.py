@@ -16,21 +16,25 @@ from airflow_mlpipe.model.step import Argument, InputPath, StepSpec, Text
 from airflow_mlpipe.runtime.environments import Interpreter
 from airflow_mlpipe.runtime.layout import Layout, Staged, below
 from airflow_mlpipe.runtime.variables import as_text
+from airflow_mlpipe.runtime.view import View
 
 
-def command_line(step: StepSpec, layout: Layout, staged: Staged, interpreter: Interpreter) -> tuple[str, ...]:
+def command_line(
+    step: StepSpec, layout: Layout, staged: Staged, interpreter: Interpreter, view: View
+) -> tuple[str, ...]:
     """Program and arguments of a step.
 
+    :param view: how the program sees paths.
     :raises DefinitionError: for an empty command, or an argument that names no output of the step.
     """
     if step.function is not None:
-        return (str(interpreter.python), "-m", "airflow_mlpipe.values.call", str(layout.call))
-    arguments = tuple(_argument(argument, step, staged) for argument in step.command)
+        return (str(interpreter.python), "-m", "airflow_mlpipe.values.call", view(layout.call))
+    arguments = tuple(_argument(argument, step, staged, view) for argument in step.command)
     if step.code is not None and step.code.entry is not None:
         script = below(layout.code, step.code.entry)
         if script.suffix == ".py":
-            return (str(interpreter.python), str(script), *arguments)
-        return (str(script), *arguments)
+            return (str(interpreter.python), view(script), *arguments)
+        return (view(script), *arguments)
     if not arguments or not arguments[0]:
         raise DefinitionError("the command is empty", where=step.label, fix="give a program and its arguments")
     return arguments
@@ -41,13 +45,13 @@ def working_folder(step: StepSpec, layout: Layout) -> Path:
     return layout.code if step.code is not None or step.function is not None else layout.work
 
 
-def _argument(argument: Argument, step: StepSpec, staged: Staged) -> str:
+def _argument(argument: Argument, step: StepSpec, staged: Staged, view: View) -> str:
     if isinstance(argument, Text):
         return as_text(argument.value)
     if isinstance(argument, InputPath):
-        return str(staged.inputs.get(argument.name, ""))
+        return view(staged.inputs[argument.name]) if argument.name in staged.inputs else ""
     if argument.name in staged.outputs:
-        return str(staged.outputs[argument.name])
+        return view(staged.outputs[argument.name])
     raise DefinitionError(
         "an argument names an output that the step does not have",
         where=step.label,

@@ -8,23 +8,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from airflow_mlpipe.errors import ProgramFailedError, StepCancelledError
 from airflow_mlpipe.runtime.cache import BlobCache
 from airflow_mlpipe.runtime.command import command_line, working_folder
-from airflow_mlpipe.runtime.environments import Environments, Interpreter
-from airflow_mlpipe.runtime.function import read_returned, refused, typed, verify_returned, write_call
+from airflow_mlpipe.runtime.environments import Interpreter
+from airflow_mlpipe.runtime.function import check_pickles, read_returned, refused, typed, verify_returned, write_call
 from airflow_mlpipe.runtime.job import Job, JobResult
 from airflow_mlpipe.runtime.kernel import kernel_folder
 from airflow_mlpipe.runtime.layout import Layout, Staged, remove
 from airflow_mlpipe.runtime.outcome import read_metrics, read_result
-from airflow_mlpipe.runtime.process import Process, Program
+from airflow_mlpipe.runtime.process import Program
 from airflow_mlpipe.runtime.publish import publish, verify
+from airflow_mlpipe.runtime.runner import Folders, ProcessRunner, Runner
 from airflow_mlpipe.runtime.stage import Stager
 from airflow_mlpipe.runtime.stores import EngineStores, Host
 from airflow_mlpipe.runtime.tidy import held, tidy_attempts
-from airflow_mlpipe.runtime.variables import Surroundings, make_variables
+from airflow_mlpipe.runtime.variables import PYSITE, Surroundings, make_variables
 from airflow_mlpipe.runtime.verdict import Ended, in_words
+from airflow_mlpipe.runtime.view import View
 from airflow_mlpipe.store.layout import quote_id
 from airflow_mlpipe.store.oserrors import os_errors
 
@@ -38,21 +41,24 @@ class Attempt:
     """Executes one job.
 
     :param on_line: gets each line for the task's log: the program's own, and the engine's few.
+    :param runner: executes the program; by default as a process of this host.
     """
 
-    def __init__(self, job: Job, *, stores: EngineStores, host: Host, on_line: OnLine) -> None:
+    def __init__(
+        self, job: Job, *, stores: EngineStores, host: Host, on_line: OnLine, runner: Runner | None = None
+    ) -> None:
         self._job = job
         self._stores = stores
         self._host = host
         self._on_line = on_line
         self._cancelled = False
-        self._process: Process | None = None
+        self._runner = runner or ProcessRunner(host, on_line)
+        self._cache = BlobCache(host.cache.absolute() / "blobs")
 
     def cancel(self) -> None:
         """End it; :meth:`run` raises ``StepCancelledError``.  May be called from a thread or a signal handler."""
         self._cancelled = True  # no Event: its lock may be held by the code that a signal interrupted
-        if (process := self._process) is not None:
-            process.cancel()
+        self._runner.cancel()
 
     def run(self, recheck: Recheck | None = None) -> JobResult:
         """Stage, run, verify, publish.
@@ -60,18 +66,17 @@ class Attempt:
         :param recheck: called when the program has ended well, before anything is published.
         :raises StepError: the program's fault, see its kinds. :raises InputError: an input is gone, or changed.
         :raises EnvironmentBuildError: its Python could not be built. :raises StoreError: a datastore failed, or the
-            disk is full. :raises ConfigurationError: the worker lacks something.
+            disk is full. :raises ConfigurationError: the worker lacks something, or an input is a pickle and
+            the deployment allows none. :raises ComputeError: what should execute the program failed.
         """
-        job, host = self._job, self._host
-        layout = Layout(host.scratch.absolute() / quote_id(job.attempt))
-        environments = Environments(host.cache.absolute() / "environments", uv=host.uv)
         self._clear_dead()
+        found = self._runner.find(self._job)
+        layout = Layout(found or self._host.scratch.absolute() / quote_id(self._job.attempt))
         with held(layout.root):
             try:
-                with environments.use(job.step.environment, self._on_line, where=job.step.label) as interpreter:
-                    result = self._run(layout, interpreter, recheck)
+                result = self._run(layout, recheck, new=found is None)
             except BaseException:
-                if host.keep_failed:
+                if self._host.keep_failed:
                     self._on_line(f"the attempt's folder is kept: {layout.root}")
                 else:
                     self._remove(layout.root)
@@ -94,25 +99,82 @@ class Attempt:
         except OSError as error:
             self._on_line(f"cannot remove {error.filename}: {error.strerror}")
 
-    def _run(self, layout: Layout, interpreter: Interpreter, recheck: Recheck | None) -> JobResult:
-        job, step, where = self._job, self._job.step, self._job.step.label
-        cache = BlobCache(self._host.cache.absolute() / "blobs")
-        stager = Stager(layout=layout, cache=cache, stores=self._stores)
-        with os_errors(where, "stage the step", layout.root):
-            layout.make()
-            staged = stager.stage(step, job.snapshot)
-            program = self._program(layout, staged, interpreter)
-        if stager.linked or stager.fetched:
-            self._on_line(f"staged {len(stager.linked)} files by links, fetched {in_words(stager.fetched)}")
-        try:
-            ended = self._execute(program)
-        except ProgramFailedError as error:
-            if step.function is not None and (told := refused(layout, where)) is not None:
-                raise told from error
-            raise
-        stager.check_unchanged(where)
+    def _run(self, layout: Layout, recheck: Recheck | None, *, new: bool) -> JobResult:
+        check_pickles(self._job.step, allowed=self._host.allow_pickle)
+        stager = Stager(layout=layout, cache=self._cache, stores=self._stores)
+        staged = self._stage(stager) if new else stager.find(self._job.step)
+        with self._runner.interpreter(self._job) as interpreter:
+            ended = self._execute(stager, staged, interpreter, new=new)
+        stager.check_unchanged(self._job.step.label)
         if recheck is not None:
             recheck()
+        result = self._publish(layout, staged, ended)
+        self._remove(self._checkpoints)
+        return result
+
+    def _stage(self, stager: Stager) -> Staged:
+        with os_errors(self._job.step.label, "stage the step", stager.layout.root):
+            stager.layout.make()
+            staged = stager.stage(self._job.step, self._job.snapshot)
+        if stager.linked or stager.fetched:
+            self._on_line(f"staged {len(stager.linked)} files by links, fetched {in_words(stager.fetched)}")
+        return staged
+
+    def _execute(self, stager: Stager, staged: Staged, interpreter: Interpreter, *, new: bool) -> Ended:
+        step, layout = self._job.step, stager.layout
+        with os_errors(step.label, "stage the step", layout.root):
+            folders = self._folders(stager)
+            view = self._runner.view(folders)
+            program = self._program(layout, staged, interpreter, folders, view) if new else self._found(layout)
+        try:
+            return self._runner.run(program, folders)
+        except ProgramFailedError as error:
+            if step.function is not None and (told := refused(layout, step.label)) is not None:
+                raise told from error
+            raise
+
+    def _folders(self, stager: Stager) -> Folders:
+        step, caches = self._job.step, self._host.cache.absolute() / "xdg"
+        for folder in (self._checkpoints, caches):
+            folder.mkdir(parents=True, exist_ok=True)
+        return Folders(
+            layout=stager.layout,
+            checkpoints=self._checkpoints,
+            caches=caches,
+            kernel=kernel_folder(self._host.cache.absolute()) if step.function is not None else None,
+            pysite=PYSITE if step.sorted_listings else None,
+            originals=frozenset(stager.originals),
+        )
+
+    def _program(
+        self, layout: Layout, staged: Staged, interpreter: Interpreter, folders: Folders, view: View
+    ) -> Program:
+        step = self._job.step
+        around = Surroundings(folders=folders, staged=staged, interpreter=interpreter, view=view, worker=os.environ)
+        if step.function is not None:
+            write_call(layout, step, staged, view, allow_pickle=self._host.allow_pickle)
+        environment = make_variables(step, around, self._job.secrets)
+        return self._found(
+            layout,
+            argv=command_line(step, layout, staged, interpreter, view),
+            cwd=Path(view(working_folder(step, layout))),
+            environment=environment,
+        )
+
+    def _found(self, layout: Layout, **members: Any) -> Program:
+        """The limits under which the program runs, or which the one that runs already was given."""
+        job, resources = self._job, self._job.step.resources
+        limits: dict[str, Any] = {"argv": (job.step.label,), "cwd": layout.code, "environment": {}} | members
+        return Program(
+            timeout=job.timeout,
+            grace=job.grace,
+            memory_limit=resources.memory_bytes if resources else None,
+            where=job.step.label,
+            **limits,
+        )
+
+    def _publish(self, layout: Layout, staged: Staged, ended: Ended) -> JobResult:
+        job, step, where = self._job, self._job.step, self._job.step.label
         result = read_result(layout.result, where=where)
         metrics = read_metrics(layout.metrics, self._on_line)
         with os_errors(where, "publish the outputs", layout.root):
@@ -122,49 +184,15 @@ class Attempt:
             else:
                 found = verify_returned(step, staged, returned)
             self._stop_if_cancelled()
-            outputs = publish(found, job.fingerprint, self._stores, cache)
-        self._remove(self._checkpoints)
-        peak = ended.peak_bytes or None
+            outputs = publish(found, job.fingerprint, self._stores, self._cache)
         return JobResult(
             outputs=outputs if returned is None else typed(outputs, returned),
             result=result,
             values={} if returned is None else returned.inline,
             metrics=metrics,
             seconds=ended.seconds,
-            peak_bytes=peak,
+            peak_bytes=ended.peak_bytes or None,
         )
-
-    def _program(self, layout: Layout, staged: Staged, interpreter: Interpreter) -> Program:
-        job, step = self._job, self._job.step
-        caches = self._host.cache.absolute() / "xdg"
-        for folder in (self._checkpoints, caches):
-            folder.mkdir(parents=True, exist_ok=True)
-        around = Surroundings(
-            layout=layout,
-            staged=staged,
-            interpreter=interpreter,
-            checkpoints=self._checkpoints,
-            caches=caches,
-            worker=os.environ,
-            kernel=kernel_folder(self._host.cache.absolute()) if step.function is not None else None,
-        )
-        if step.function is not None:
-            write_call(layout, step, staged)
-        return Program(
-            argv=command_line(step, layout, staged, interpreter),
-            cwd=working_folder(step, layout),
-            environment=make_variables(step, around, job.secrets),
-            timeout=job.timeout,
-            grace=job.grace,
-            memory_limit=step.resources.memory_bytes if step.resources else None,
-            where=step.label,
-        )
-
-    def _execute(self, program: Program) -> Ended:
-        self._process = process = Process(program, self._on_line)
-        if self._cancelled:  # cancel() came before there was a process
-            process.cancel()
-        return process.run()
 
     def _stop_if_cancelled(self) -> None:
         if self._cancelled:

@@ -41,10 +41,13 @@ class Interpreter:
     """A Python to run scripts with.
 
     :param prefix: the virtual environment that it belongs to; ``None`` when it is none.
+    :param is_of_host: whether it runs on this host, and not in a container. :param path: ``PYTHONPATH`` of its image.
     """
 
     python: Path
     prefix: Path | None = None
+    is_of_host: bool = True
+    path: str | None = None
 
     @property
     def bin(self) -> Path:

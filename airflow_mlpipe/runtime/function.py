@@ -17,7 +17,10 @@ from airflow_mlpipe.model.reference import OutputReference, inline_value
 from airflow_mlpipe.model.step import InputPort, StepSpec
 from airflow_mlpipe.runtime.layout import Layout, Staged
 from airflow_mlpipe.runtime.publish import Found, identify
+from airflow_mlpipe.runtime.view import View
 from airflow_mlpipe.values.materializer import Saved
+from airflow_mlpipe.values.pickled import FORMAT as PICKLE
+from airflow_mlpipe.values.pickled import check_allowed
 
 
 class FunctionError(StepError, Terminal):
@@ -35,35 +38,50 @@ class Returned:
     inline: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_call(layout: Layout, step: StepSpec, staged: Staged) -> None:
-    """Write what the process reads."""
+def check_pickles(step: StepSpec, *, allowed: bool) -> None:
+    """Refuse inputs that are pickles, before they are fetched, where the deployment does not allow them.
+
+    :raises ConfigurationError: naming the input, and the ways out.
+    """
+    for port in step.inputs if step.function is not None else ():
+        if any(reference.format == PICKLE for reference in port.references):
+            check_allowed(allowed, "read", where=f"{step.label}: input {port.name!r}")
+
+
+def write_call(layout: Layout, step: StepSpec, staged: Staged, view: View, *, allow_pickle: bool) -> None:
+    """Write what the process reads.
+
+    :param view: how it sees paths.
+    :param allow_pickle: the deployment's option; only the call says so, and no value or argument in it can.
+    """
     assert step.function is not None
     function = step.function
     call = {
         "mlpipe": "call/1",
-        "code": str(layout.code),
+        "code": view(layout.code),
         "file": function.file,
         "function": function.name,
         "bindings": dict(function.bindings),
         "parameters": dict(step.parameters),
         "names": list(function.names),
-        "inputs": {p.name: _input(p, staged) for p in step.inputs if p.name in staged.inputs},
-        "outputs": {name: str(path) for name, path in staged.outputs.items()},
-        "answer": str(layout.answer),
+        "inputs": {p.name: _input(p, staged, view) for p in step.inputs if p.name in staged.inputs},
+        "outputs": {name: view(path) for name, path in staged.outputs.items()},
+        "answer": view(layout.answer),
+        "allow_pickle": allow_pickle,
     }
     layout.call.write_text(json.dumps(call, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 
-def _input(port: InputPort, staged: Staged) -> dict[str, Any]:
+def _input(port: InputPort, staged: Staged, view: View) -> dict[str, Any]:
     path = staged.inputs[port.name]
     if not port.many:
         reference = port.references[0] if port.references else None
-        return {"path": str(path), "saved": _saved(reference)}
+        return {"path": view(path), "saved": _saved(reference)}
     members = sorted(path.iterdir())
     return {
-        "path": str(path),
+        "path": view(path),
         "members": [
-            {"path": str(member), "saved": _saved(reference)}
+            {"path": view(member), "saved": _saved(reference)}
             for member, reference in zip(members, port.references, strict=True)
         ],
     }

@@ -10,8 +10,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_mlpipe.model.code import CodeSnapshot
+from airflow_mlpipe.model.records import Producer
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.model.step import StepSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedImage:
+    """A container image as a step runs in it, whatever its tag points to later.
+
+    :param name: as the author wrote it. :param identity: the digest that is part of the fingerprint.
+    :param reference: what a container is started by. :param user: of its configuration; empty for root.
+    :param python_path: ``PYTHONPATH`` of its configuration, which ours stands before.
+    """
+
+    name: str
+    identity: str
+    reference: str
+    user: str = ""
+    python_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +37,10 @@ class Job:
 
     :param fingerprint: or, for a step that is uncacheable, a name unique to the attempt.
     :param secrets: values by name; handed to the compute in memory, written only to files that the step alone reads.
+    :param producer: the task instance, for labels and names; ``None`` outside of Airflow.
+    :param same: equal for jobs that do the same, so that one may go on with what another started: the fingerprint of a
+        step that has one, recorded or not.
+    :param image: what a container is started by.
     :param timeout: seconds the program may run; ``None``: no limit (Airflow's ``execution_timeout`` stands above it).
     :param grace: seconds between SIGTERM and SIGKILL.
     """
@@ -29,6 +50,9 @@ class Job:
     attempt: str
     snapshot: CodeSnapshot | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
+    producer: Producer | None = None
+    same: str | None = None
+    image: PinnedImage | None = None
     timeout: float | None = None
     grace: float = 10.0
 

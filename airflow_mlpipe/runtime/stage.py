@@ -37,6 +37,7 @@ class Stager:
 
     :ivar linked: blobs that inputs of this attempt are links to.
     :ivar fetched: bytes that came from a store.
+    :ivar originals: local data that inputs are links to.
     """
 
     layout: Layout
@@ -44,6 +45,7 @@ class Stager:
     stores: EngineStores
     linked: set[Blob] = field(default_factory=set)
     fetched: int = 0
+    originals: set[Path] = field(default_factory=set)
 
     def stage(self, step: StepSpec, snapshot: CodeSnapshot | None) -> Staged:
         """Put everything in place.
@@ -60,6 +62,20 @@ class Stager:
         return Staged(
             inputs=inputs, outputs={o.name: self._output(o.name, o.kind, o.data.basename) for o in step.outputs}
         )
+
+    def find(self, step: StepSpec) -> Staged:
+        """Where things are in the folder of an attempt that was staged by somebody else."""
+        for port in (*step.inputs, *step.resource_inputs):
+            for reference in port.references:
+                self.linked |= self._blobs(reference)
+        outputs = {o.name: self._output_path(o.name, o.kind, o.data.basename) for o in step.outputs}
+        return Staged(inputs={}, outputs=outputs)
+
+    def _blobs(self, reference: OutputReference) -> set[Blob]:
+        if reference.kind == "file":
+            return {Blob(reference.digest, reference.size, reference.executable)}
+        entries = (entry for _, entry in self.stores.contents(reference.datastore).walk(reference.digest))
+        return {Blob(e.digest, e.size, e.executable) for e in entries if e.kind == "file"}
 
     def check_unchanged(self, where: str) -> None:
         """Nobody wrote to the inputs from upstream.  What was written to is dropped from the cache.
@@ -90,8 +106,11 @@ class Stager:
                 path.chmod(0o755)
 
     def _output(self, name: str, kind: str, basename: str) -> Path:
+        below(self.layout.root / "outputs", name).mkdir(mode=0o755)
+        return self._output_path(name, kind, basename)
+
+    def _output_path(self, name: str, kind: str, basename: str) -> Path:
         folder = below(self.layout.root / "outputs", name)
-        folder.mkdir(mode=0o755)
         return folder if kind == "folder" else below(folder, basename)
 
     def _input(self, port: InputPort) -> Path | None:
@@ -180,6 +199,7 @@ class Stager:
         found = locate(data, self.stores)
         if isinstance(found, LocatedObjects):
             return self._download(found, data, folder)
+        self.originals.add(Path(os.path.realpath(found.path)))
         return _symlink(found, folder)
 
     def _download(self, found: LocatedObjects, data: DataReference, folder: Path) -> Path:

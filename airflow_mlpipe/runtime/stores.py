@@ -35,9 +35,11 @@ class Host:
         no step runs. :param scratch: attempts; on the file system of ``cache``, so that links can be made.
     :param keep_failed: whether the folder of a failed attempt is kept.
     :param uv: the uv program; ``None``: from PATH or the Python package.
+    :param allow_pickle: whether function steps may write and read pickles.
     """
 
     cache: Path
     scratch: Path
     keep_failed: bool = False
     uv: str | None = None
+    allow_pickle: bool = False

@@ -26,13 +26,17 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError
 from airflow_mlpipe.model.step import StepSpec
 from airflow_mlpipe.runtime.environments import Interpreter
-from airflow_mlpipe.runtime.layout import Layout, Staged
+from airflow_mlpipe.runtime.layout import Staged
+from airflow_mlpipe.runtime.view import View
+
+if TYPE_CHECKING:
+    from airflow_mlpipe.runtime.runner import Folders
 
 FROM_HOST = (
     "LD_LIBRARY_PATH",
@@ -67,24 +71,23 @@ FIXED = {
 LONGEST = 100_000
 """Bytes of the longest ``AML_PARAMETER_<name>`` (Linux takes 128 KiB); a longer one is only in ``MLPIPE_PARAMS``."""
 
-_PYSITE = Path(__file__).with_name("pysite")
+PYSITE = Path(__file__).with_name("pysite")
+"""Folder of the ``sitecustomize`` that sorts directory listings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What an environment is made of besides the step.
 
-    :param checkpoints: folder that survives retries. :param caches: the host's ``XDG_CACHE_HOME``.
-    :param worker: the worker's own environment. :param kernel: of a function step, see :mod:`.kernel`.
+    :param view: how the program sees the host's paths.
+    :param worker: the worker's own environment.
     """
 
-    layout: Layout
+    folders: Folders
     staged: Staged
     interpreter: Interpreter
-    checkpoints: Path
-    caches: Path
+    view: View
     worker: Mapping[str, str]
-    kernel: Path | None = None
 
 
 def make_variables(step: StepSpec, around: Surroundings, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -93,7 +96,7 @@ def make_variables(step: StepSpec, around: Surroundings, secrets: Mapping[str, s
     :raises ConfigurationError: when a variable of ``pass_variables`` is not set on this worker.
     :raises DefinitionError: when two ports differ only in case, so that they would share a variable.
     """
-    variables = _of_host(around) | FIXED | _of_attempt(around)
+    variables = (_of_host(around) if around.interpreter.is_of_host else {}) | FIXED | _of_attempt(around)
     variables |= step.environment.variables
     for name in step.environment.pass_variables:
         if name not in around.worker:
@@ -104,14 +107,13 @@ def make_variables(step: StepSpec, around: Surroundings, secrets: Mapping[str, s
                 fix="set it there",
             )
         variables[name] = around.worker[name]
-    ours = [str(_PYSITE)] if step.sorted_listings else []
-    ours += [str(around.kernel)] if around.kernel is not None else []
+    ours = [around.view(p) for p in (around.folders.pysite, around.folders.kernel) if p is not None]
     if ours:
-        given = variables.get("PYTHONPATH")
+        given = variables.get("PYTHONPATH") or around.interpreter.path
         variables["PYTHONPATH"] = os.pathsep.join([*ours, given] if given else ours)
-    variables |= _of_ports(step, around.staged)
+    variables |= _of_ports(step, around)
     variables |= _of_exchange(step, around)
-    variables |= _of_secrets(around.layout, secrets)
+    variables |= _of_secrets(around, secrets)
     return variables
 
 
@@ -133,11 +135,13 @@ def _of_host(around: Surroundings) -> dict[str, str]:
 
 
 def _of_attempt(around: Surroundings) -> dict[str, str]:
-    return {"HOME": str(around.layout.home), "TMPDIR": str(around.layout.tmp), "XDG_CACHE_HOME": str(around.caches)}
+    view, layout = around.view, around.folders.layout
+    return {"HOME": view(layout.home), "TMPDIR": view(layout.tmp), "XDG_CACHE_HOME": view(around.folders.caches)}
 
 
-def _of_ports(step: StepSpec, staged: Staged) -> dict[str, str]:
+def _of_ports(step: StepSpec, around: Surroundings) -> dict[str, str]:
     variables: dict[str, str] = {}
+    staged = around.staged
     for direction, paths in (("OUTPUT", staged.outputs), ("INPUT", staged.inputs)):
         for name, path in paths.items():
             ours = f"MLPIPE_{direction}_{name.upper()}"
@@ -148,33 +152,33 @@ def _of_ports(step: StepSpec, staged: Staged) -> dict[str, str]:
                     given=name,
                     fix=f"rename one: both would be {ours}",
                 )
-            variables[ours] = variables[f"AZURE_ML_{direction}_{name}"] = str(path)
-            variables[f"AZUREML_DATAREFERENCE_{name}"] = str(path)  # in Azure, inputs and outputs alike
+            variables[ours] = variables[f"AZURE_ML_{direction}_{name}"] = around.view(path)
+            variables[f"AZUREML_DATAREFERENCE_{name}"] = around.view(path)  # in Azure, inputs and outputs alike
     return variables
 
 
 def _of_exchange(step: StepSpec, around: Surroundings) -> dict[str, str]:
-    layout = around.layout
+    layout, view = around.folders.layout, around.view
     parameters = dict(step.parameters) if step.function is None else {}  # a function's are in its call
     layout.params.write_text(json.dumps(parameters, ensure_ascii=False), encoding="utf-8")
     layout.metrics.touch()
     texts = {name: as_text(value) for name, value in parameters.items()}
     return {f"AML_PARAMETER_{n}": t for n, t in texts.items() if len(t.encode()) <= LONGEST and "\0" not in t} | {
-        "MLPIPE_PARAMS": str(layout.params),
-        "MLPIPE_METRICS": str(layout.metrics),
-        "MLPIPE_RESULT": str(layout.result),
-        "MLPIPE_CHECKPOINT_DIR": str(around.checkpoints),
+        "MLPIPE_PARAMS": view(layout.params),
+        "MLPIPE_METRICS": view(layout.metrics),
+        "MLPIPE_RESULT": view(layout.result),
+        "MLPIPE_CHECKPOINT_DIR": view(around.folders.checkpoints),
     }
 
 
-def _of_secrets(layout: Layout, secrets: Mapping[str, str]) -> dict[str, str]:
+def _of_secrets(around: Surroundings, secrets: Mapping[str, str]) -> dict[str, str]:
     variables = {}
     for name, value in secrets.items():
-        path = layout.private / name
+        path = around.folders.layout.private / name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(value)
-        variables[f"MLPIPE_SECRET_{name.upper()}"] = str(path)
+        variables[f"MLPIPE_SECRET_{name.upper()}"] = around.view(path)
     return variables
 
 

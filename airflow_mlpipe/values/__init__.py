@@ -5,9 +5,10 @@ that runs in.  So it imports the standard library and the kernel's errors and na
 (pandas, pyarrow, torch ...) only inside the methods of the format that writes it.
 
 ``save.py`` and ``load.py`` are the verbs; ``registry.py`` finds the materializer of a type by its name and imports no
-library; ``structure.py`` writes what is made of plain values; ``formats/`` has one file a family of types;
+library; ``structure/`` writes what is made of plain values; ``formats/`` has one file a family of types;
 ``call.py`` is the process of a function step.
 
-Guarantees: equal values give equal bytes; nothing is pickled; loading imports no module because the data name it, but
-those of scikit-learn, numpy and scipy that an estimator may consist of.
+Guarantees: equal values give equal bytes; loading imports no module because the data name it, but those of
+scikit-learn, numpy and scipy that an estimator may consist of.  Both hold for all but what an author wraps in
+``Pickle``, which is written and read only where the deployment allows it.
 """

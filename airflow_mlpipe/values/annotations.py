@@ -50,10 +50,16 @@ def wanted(annotation: Any) -> Wanted:
     )
 
 
-def _bare(annotation: Any) -> Any:
-    """Without Annotated, NewType and aliases."""
+def bare(annotation: Any) -> Any:
+    """Without Annotated, Required, NewType and aliases."""
     while True:
-        if typing.get_origin(annotation) is typing.Annotated:
+        origin = typing.get_origin(annotation)
+        if origin is typing.Annotated or getattr(origin, "_name", None) in (
+            "Required",
+            "NotRequired",
+            "ReadOnly",
+            "Final",
+        ):
             annotation = typing.get_args(annotation)[0]
         elif hasattr(annotation, "__supertype__"):
             annotation = annotation.__supertype__
@@ -65,7 +71,7 @@ def _bare(annotation: Any) -> Any:
 
 def _arms(annotation: Any) -> list[Any]:
     """The members of a union, those of unions in it as well, without None; the annotation itself when it is none."""
-    annotation = _bare(annotation)
+    annotation = bare(annotation)
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return [arm for member in typing.get_args(annotation) for arm in _arms(member)]
     return [] if annotation is None or annotation is type(None) else [annotation]
@@ -128,7 +134,7 @@ def coerce(value: Any, annotation: Any, *, name: str) -> Any:
     if not isinstance(value, str) or not arms or not all(arm in (int, float, bool) for arm in arms):
         return value
     text = value.strip()
-    if text == "None" and type(None) in typing.get_args(_bare(annotation)):
+    if text == "None" and type(None) in typing.get_args(bare(annotation)):
         return None
     for arm in arms:
         try:

@@ -20,6 +20,7 @@ from typing import Any
 
 from airflow_mlpipe.errors import MLPipeError
 from airflow_mlpipe.values.annotations import coerce, hints
+from airflow_mlpipe.values.lazy import LazySequence
 from airflow_mlpipe.values.load import load_value
 from airflow_mlpipe.values.materializer import Saved
 from airflow_mlpipe.values.outputs import split
@@ -27,6 +28,9 @@ from airflow_mlpipe.values.save import Inline, save_value
 from airflow_mlpipe.values.structure import decode
 
 DO_NOT_RETRY = 77
+
+_LAZY = ("collections.Sequence", "collections.Collection")
+"""Annotations of which a sequence that reads each member when it is asked for is one."""
 
 
 def main(arguments: list[str]) -> int:
@@ -84,8 +88,8 @@ def _arguments(call: Mapping[str, Any], function: Any) -> dict[str, Any]:
 
         def load(leaf: Mapping[str, Any], asked: Any, name: str = name) -> Any:
             if "inline" in leaf:
-                return decode(leaf["inline"], asked, _no_input)
-            return _input(call["inputs"].get(leaf["input"]), asked, name)
+                return decode(leaf["inline"], asked, load)
+            return _input(call["inputs"].get(leaf["input"]), asked, name, allow_pickle=call["allow_pickle"])
 
         try:
             given[name] = coerce(decode(document, annotation, load), annotation, name=name)
@@ -96,23 +100,29 @@ def _arguments(call: Mapping[str, Any], function: Any) -> dict[str, Any]:
     return given
 
 
-def _input(port: Mapping[str, Any] | None, annotation: Any, name: str) -> Any:
+def _input(port: Mapping[str, Any] | None, annotation: Any, name: str, *, allow_pickle: bool) -> Any:
     if port is None:  # an optional output that was not written
         return None
     where = f"argument {name!r}"
     if "members" not in port:
-        return load_value(Path(port["path"]), Saved.from_json(port["saved"]), annotation, name=where)
+        saved = Saved.from_json(port["saved"])
+        return load_value(Path(port["path"]), saved, annotation, name=where, allow_pickle=allow_pickle)
     from airflow_mlpipe.values.annotations import wanted
 
     want = wanted(annotation)
     if want.path:
         return Path(port["path"])
     member = want.member if want.member is not None else Any
-    each = (
-        load_value(Path(m["path"]), Saved.from_json(m["saved"]), member, name=f"{where}[{i}]")
-        for i, m in enumerate(port["members"])
-    )
-    return each if want.stream else list(each)
+
+    def read(index: int) -> Any:
+        one, at = port["members"][index], f"{where}[{index}]"
+        saved = Saved.from_json(one["saved"])
+        return load_value(Path(one["path"]), saved, member, name=at, allow_pickle=allow_pickle)
+
+    if want.stream:
+        return map(read, range(len(port["members"])))
+    each = LazySequence(read, len(port["members"]))
+    return each if not want.names or want.names[0] in _LAZY else list(each)
 
 
 def _save(result: Any, call: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +131,8 @@ def _save(result: Any, call: Mapping[str, Any]) -> dict[str, Any]:
     saved: dict[str, Any] = {}
     inline: dict[str, Any] = {}
     for name, value in values.items():
-        found = save_value(value, Path(call["outputs"][name]), path=f"the returned {name}" if names else "the result")
+        path = f"the returned {name}" if names else "the result"
+        found = save_value(value, Path(call["outputs"][name]), path=path, allow_pickle=call["allow_pickle"])
         if isinstance(found, Inline):
             inline[name] = {"plain": found.plain, "document": found.document}
         else:

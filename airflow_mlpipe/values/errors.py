@@ -5,8 +5,8 @@ from __future__ import annotations
 from airflow_mlpipe.errors import MLPipeError, Terminal
 
 _WAYS_OUT = (
-    "return a supported type, convert the value to one, write a file and return its Path, or register a "
-    "materializer (entry point group airflow_mlpipe.materializers)"
+    "return a supported type, convert the value to one, write a file and return its Path, or install a distribution "
+    "with a materializer of it (entry point group airflow_mlpipe.materializers) in the step's environment"
 )
 
 

@@ -6,6 +6,7 @@ Nothing is imported because the data name it: forms are chosen among those that 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,35 +14,46 @@ from typing import Any
 from airflow_mlpipe.errors import ConfigurationError, StepError
 from airflow_mlpipe.values import registry
 from airflow_mlpipe.values.annotations import Wanted, wanted
-from airflow_mlpipe.values.materializer import Materializer, Saved, Streams
+from airflow_mlpipe.values.materializer import JSON, PATH, STRUCTURE, Materializer, Saved, Streams
 from airflow_mlpipe.values.names import type_names
-from airflow_mlpipe.values.save import JSON, MEMBERS, PATH, STRUCTURE
+from airflow_mlpipe.values.pickled import FORMAT as PICKLE
+from airflow_mlpipe.values.pickled import check_allowed
+from airflow_mlpipe.values.save import MEMBERS
 from airflow_mlpipe.values.structure import decode
 
 TABLES = (".parquet", ".csv", ".arrow", ".feather")
 """Files of programs that a consumer may take as a table."""
 
 
-def load_value(path: Path, saved: Saved, annotation: Any = Any, *, name: str = "value") -> Any:
+def load_value(
+    path: Path, saved: Saved, annotation: Any = Any, *, name: str = "value", allow_pickle: bool = False
+) -> Any:
     """Read what :func:`~airflow_mlpipe.values.save.save_value` wrote.
 
     :param path: of the file or folder. :param annotation: the consumer's. :param name: for messages.
-    :raises StepError: when the value has no such form. :raises ConfigurationError: when its format is not known here.
+    :param allow_pickle: whether the deployment allows that pickles are read; one is given whatever the annotation is.
+    :raises StepError: when the value has no such form. :raises ConfigurationError: when its format is not known here,
+        and for a pickle where they are not allowed.
     """
+    if saved.format == PICKLE:
+        check_allowed(allow_pickle, "read", where=name)
     want = wanted(annotation)
     if want.path or saved.format == PATH or not saved.format:
         return path if want.path or not want.names else _from_file(path, want, name)
     if saved.format == JSON:
         return decode(json.loads(path.read_text(encoding="utf-8")), annotation, _no_leaf)
     if saved.format == STRUCTURE:
-        return decode(json.loads((path / MEMBERS).read_text(encoding="utf-8")), annotation, members_of(path, name))
+        return decode(
+            json.loads((path / MEMBERS).read_text(encoding="utf-8")), annotation, members_of(path, name, allow_pickle)
+        )
     found = registry.of_format(saved.format)
     if found is None:
         raise ConfigurationError(
-            "no materializer reads this format",
+            f"no materializer here reads the format of this value, which is of type {saved.type}",
             where=name,
             given=saved.format,
-            fix="install the distribution that wrote it in the environment of this step",
+            valid=registry.known_formats(),
+            fix=f"install the distribution that has its materializer in the environment of {sys.executable}",
         )
     form = _form(found, saved, want)
     try:
@@ -50,10 +62,10 @@ def load_value(path: Path, saved: Saved, annotation: Any = Any, *, name: str = "
         value = found.load(path, form, saved.details)
     except ValueError as error:
         raise StepError(f"the value cannot be read: {error}", where=name, given=saved.format) from error
-    return _checked(value, want, found, name)
+    return value if saved.format == PICKLE else _checked(value, want, found, name)
 
 
-def members_of(folder: Path, name: str) -> Callable[[Mapping[str, Any], Any], Any]:
+def members_of(folder: Path, name: str, allow_pickle: bool) -> Callable[[Mapping[str, Any], Any], Any]:
     """Reads the members of a structure."""
 
     def load(document: Mapping[str, Any], annotation: Any) -> Any:
@@ -61,7 +73,7 @@ def members_of(folder: Path, name: str) -> Callable[[Mapping[str, Any], Any], An
         target = folder / saved.name
         if folder.resolve() not in target.resolve().parents:
             raise StepError("a member of the value lies outside of it", where=name, given=saved.name)
-        return load_value(target, saved, annotation, name=name)
+        return load_value(target, saved, annotation, name=name, allow_pickle=allow_pickle)
 
     return load
 
@@ -71,8 +83,8 @@ def _no_leaf(document: Mapping[str, Any], annotation: Any) -> Any:
 
 
 def _form(found: Materializer, saved: Saved, want: Wanted) -> str:
-    asked = next((n for n in want.names if n in found.forms), None)
-    return asked or (saved.type if saved.type in found.forms else found.forms[0])
+    own = saved.details.get("form", saved.type)
+    return next((name for name in (*want.names, own) if name in found.forms), found.forms[0])
 
 
 def _checked(value: Any, want: Wanted, found: Materializer, name: str) -> Any:

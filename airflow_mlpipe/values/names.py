@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 
 
@@ -10,7 +11,10 @@ def type_name(kind: type) -> str:
 
     Libraries move classes between private modules from one release to the next; what authors write stays.
     """
-    return f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
+    outer, _, last = kind.__qualname__.rpartition(".")
+    # The qualified name of a class of an extension may have its module in it, as that of jax.Array has.
+    name = last if outer in sys.modules else kind.__qualname__
+    return f"{kind.__module__.partition('.')[0]}.{name}"
 
 
 def type_names(kind: type) -> tuple[str, ...]:
@@ -21,3 +25,18 @@ def type_names(kind: type) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _names(kind: type) -> tuple[str, ...]:
     return tuple(type_name(base) for base in kind.__mro__ if base is not object)
+
+
+def check_type(value: object, types: tuple[str, ...]) -> None:
+    """Let only values of some types pass, and of those that derive from them.
+
+    :raises ValueError: for a value of another type, naming it.
+    """
+    if not set(type_names(type(value))) & set(types):
+        raise ValueError(f"a value of type {type_name(type(value))} is none of {', '.join(types)}")
+
+
+def check_form(form: str, forms: tuple[str, ...]) -> None:
+    """Let only some forms pass.  :raises ValueError: for another one, naming it."""
+    if form not in forms:
+        raise ValueError(f"the value cannot be read as {form}; it can be read as {', '.join(forms)}")

@@ -1,113 +1,109 @@
-"""Which materializer a type or a format has, found by name: nothing is imported before a value needs it."""
+"""Which materializer a type or a format has, found by name: no library is imported before a value needs it.
+
+Those of other distributions come before ours, so that a type of ours can be saved another way; a format is read by the
+one materializer that declares it.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from airflow_mlpipe.errors import ConfigurationError
-from airflow_mlpipe.values.materializer import Materializer
+from airflow_mlpipe.values.installed import GROUP, Installed, installed
+from airflow_mlpipe.values.materializer import JSON, PATH, STRUCTURE, Materializer
 from airflow_mlpipe.values.names import type_names
 
-GROUP = "airflow_mlpipe.materializers"
-"""Entry points: the name is anything, the value is ``module:Class``."""
+OURS = tuple(
+    f"airflow_mlpipe.values.formats.{home}"
+    for home in (
+        "arrays:Arrays",
+        "binary:Bytes",
+        "images:Figures",
+        "images:Images",
+        "lightgbm_:LightGBM",
+        "onnx_:Onnx",
+        "pickles:Pickles",
+        "sklearn_:Estimators",
+        "tables:Tables",
+        "tensors:StateDicts",
+        "tensors:Tensors",
+        "xgboost_:XGBoost",
+    )
+)
+"""``module:Class`` of those that come with the package."""
 
-_OURS = "airflow_mlpipe.values.formats."
-_HOMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    # module:class -> (names of types, formats); what the classes themselves say, known without importing them
-    "arrays:Arrays": (("numpy.ndarray",), ("npy/1",)),
-    "binary:Bytes": (("builtins.bytes", "builtins.bytearray"), ("bytes/1",)),
-    "images:Figures": (("matplotlib.Figure",), ("figure/1",)),
-    "images:Images": (("PIL.Image",), ("image/1",)),
-    "lightgbm_:LightGBM": (("lightgbm.Booster",), ("lightgbm/1",)),
-    "onnx_:Onnx": (("onnx.ModelProto",), ("onnx/1",)),
-    "sklearn_:Estimators": (("sklearn.BaseEstimator",), ("skops/1",)),
-    "tables:Tables": (
-        (
-            "pandas.DataFrame",
-            "pandas.Series",
-            "pandas.Index",
-            "polars.DataFrame",
-            "polars.LazyFrame",
-            "polars.Series",
-            "pyarrow.Table",
-            "pyarrow.RecordBatch",
-            "pyarrow.RecordBatchReader",
-        ),
-        ("arrow/1",),
-    ),
-    # No type: a dict is plain values, but for one that tensors.state_dict_names() knows.
-    "tensors:StateDicts": ((), ("state_dict/1",)),
-    "tensors:Tensors": (("torch.Tensor", "jaxlib.ArrayImpl", "jax.Array"), ("safetensors/1",)),
-    "xgboost_:XGBoost": (("xgboost.Booster", "xgboost.XGBModel"), ("xgboost/1",)),
-}
+_BY_FORMAT = "state_dict/1"
+"""Has no type of its own: a dict is plain values, but for one that ``tensors.state_dict_names()`` knows."""
+
+
+@dataclass(slots=True)
+class _Catalog:
+    """Materializers by name of a type and by format, and who of the other distributions claims them."""
+
+    types: dict[str, Materializer] = field(default_factory=dict)
+    formats: dict[str, Materializer] = field(default_factory=dict)
+    claims: dict[tuple[str, str], Installed] = field(default_factory=dict)
+
+    def add(self, one: Installed) -> None:
+        """Enter another distribution's.  :raises ConfigurationError: when it claims what another one does."""
+        found = one.materializer
+        if found.format in self.formats or found.format in (PATH, JSON, STRUCTURE):
+            self._claim("format", found.format, one, ours=("format", found.format) not in self.claims)
+        self.formats[found.format] = found
+        self.claims["format", found.format] = one
+        for name in found.types:
+            self._claim("type", name, one, ours=False)
+            self.types[name] = found
+            self.claims["type", name] = one
+
+    def _claim(self, what: str, name: str, one: Installed, *, ours: bool) -> None:
+        other = self.claims.get((what, name))
+        if ours or (other is not None and other.home != one.home):
+            raise ConfigurationError(
+                f"two distributions claim the {what} {name!r}",
+                where=f"entry point group {GROUP}",
+                given=(other.owner if other else "airflow-provider-mlpipe", one.owner),
+                fix="uninstall one of them" if other else "give the format a name of its own",
+            )
 
 
 @lru_cache(maxsize=1)
-def _installed() -> tuple[dict[str, str], dict[str, str]]:
-    """Homes (``module:Class``) by type name and by format, those of other distributions over ours."""
-    from importlib.metadata import entry_points
-
-    types: dict[str, str] = {}
-    formats: dict[str, str] = {}
-    for home, (names, ids) in _HOMES.items():
-        types |= dict.fromkeys(names, _OURS + home)
-        formats |= dict.fromkeys(ids, _OURS + home)
-    for point in entry_points(group=GROUP):
-        # Their types are not known before they are imported; there are few, and a value of ours never comes here.
-        one = make(point.value)
-        types |= dict.fromkeys(one.types, point.value)
-        formats[one.format] = point.value
-    return types, formats
-
-
-@lru_cache(maxsize=256)
-def make(home: str) -> Materializer:
-    """The one instance of a materializer.
-
-    :param home: ``module:Class``.
-    :raises ConfigurationError: when it cannot be imported, or lacks a member.
-    """
-    module, _, name = home.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)()
-    except (ImportError, AttributeError, TypeError) as error:
-        raise ConfigurationError(
-            f"a materializer cannot be made ({error})",
-            where=f"entry point group {GROUP}",
-            given=home,
-            fix="mend or uninstall the distribution that registers it",
-        ) from error
-    missing = [m for m in ("format", "suffix", "types", "forms", "save", "load", "preview") if not hasattr(found, m)]
-    if missing:
-        raise ConfigurationError("a materializer lacks members", where=f"entry point {home}", given=missing)
-    return cast("Materializer", found)
+def _catalog() -> _Catalog:
+    catalog = _Catalog()
+    for home in OURS:
+        module, _, name = home.partition(":")
+        one: Materializer = getattr(importlib.import_module(module), name)()
+        catalog.formats[one.format] = one
+        if one.format != _BY_FORMAT:
+            catalog.types |= dict.fromkeys(one.types, one)
+    for other in installed():
+        catalog.add(other)
+    return catalog
 
 
 def of_type(kind: type) -> Materializer | None:
-    """The materializer that saves values of a type, by the nearest of its bases that one names; ``None`` without."""
-    return of_names(type_names(kind))
+    """The materializer that saves values of a type, by the nearest of its bases that one names; ``None`` without.
 
-
-@lru_cache(maxsize=1024)
-def of_names(names: tuple[str, ...]) -> Materializer | None:
-    """:func:`of_type`, by names of a type and its bases, nearest first."""
-    types, _ = _installed()
-    home = next((types[name] for name in names if name in types), None)
-    return None if home is None else make(home)
+    :raises ConfigurationError: when a materializer of another distribution cannot be used, naming the distribution.
+    """
+    types = _catalog().types
+    return next((types[name] for name in type_names(kind) if name in types), None)
 
 
 def of_format(name: str) -> Materializer | None:
-    """The materializer that reads a format; ``None`` when none is installed."""
-    _, formats = _installed()
-    return make(formats[name]) if name in formats else None
+    """The materializer that reads a format; ``None`` when none is installed.
+
+    :raises ConfigurationError: as :func:`of_type`.
+    """
+    return _catalog().formats.get(name)
 
 
-def known_types() -> Iterable[str]:
-    """Names of all types that can be saved, for messages."""
-    return sorted(_installed()[0])
+def known_formats() -> tuple[str, ...]:
+    """The formats that this Python reads, for messages."""
+    return tuple(sorted(_catalog().formats))
 
 
 def describe(value: Any) -> str:

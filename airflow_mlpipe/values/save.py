@@ -20,11 +20,24 @@ from airflow_mlpipe.errors import StepError
 from airflow_mlpipe.model.row import INLINE, row_bytes
 from airflow_mlpipe.values import registry
 from airflow_mlpipe.values.errors import UnsupportedValueError
-from airflow_mlpipe.values.materializer import PREVIEW_TEXT, Materializer, Saved, Streams, first_of
+from airflow_mlpipe.values.materializer import (
+    DETAILS,
+    JSON,
+    PATH,
+    PREVIEW_TEXT,
+    STRUCTURE,
+    Materializer,
+    Saved,
+    Streams,
+    first_of,
+    own_form,
+)
+from airflow_mlpipe.values.members import member_documents
+from airflow_mlpipe.values.pickled import FORMAT as PICKLE
+from airflow_mlpipe.values.pickled import check_allowed
 from airflow_mlpipe.values.structure import encode, is_plain
 
 NAME = "value"
-PATH, JSON, STRUCTURE = "path/1", "json/1", "structure/1"
 MEMBERS = "value.json"
 _DEEP, _FEW, _MEMBERS = 3, 5, 20
 
@@ -37,20 +50,26 @@ class Inline:
     plain: bool
 
 
-def save_value(value: Any, folder: Path, *, name: str = NAME, path: str = "value") -> Saved | Inline:
+def save_value(
+    value: Any, folder: Path, *, name: str = NAME, path: str = "value", allow_pickle: bool = False
+) -> Saved | Inline:
     """Write a value into a folder.
 
     :param name: of the file, without suffix. :param path: what the value is called in messages.
+    :param allow_pickle: whether the deployment allows that what is in ``Pickle`` is pickled.
     :raises UnsupportedValueError: for a type that has no form. :raises StepError: for a value that has none.
+    :raises ConfigurationError: for a ``Pickle`` where pickles are not allowed.
     """
     if isinstance(value, os.PathLike):
         return _save_path(Path(value), folder, path)
     if isinstance(value, Iterator):
-        return _save_stream(value, folder, name, path)
+        return _save_stream(value, folder, name, path, allow_pickle)
     found = _materializer(value)
     if found is not None:
+        if found.format == PICKLE:
+            check_allowed(allow_pickle, "written", where=path)
         return _save_with(found, value, folder, name, path)
-    return _save_structure(value, folder, name, path)
+    return _save_structure(value, folder, name, path, allow_pickle)
 
 
 def _materializer(value: Any) -> Materializer | None:
@@ -72,9 +91,34 @@ def _save_with(found: Materializer, value: Any, folder: Path, name: str, path: s
         format=found.format,
         name=target.name,
         kind="folder" if target.is_dir() else "file",
-        details=dict(details or {}),
-        preview=dict(found.preview(value)),
+        details=_json(details or {}, "details", found, path) | _own_form(found, value),
+        preview=_json(found.preview(value), "preview", found, path),
     )
+
+
+def _own_form(found: Materializer, value: Any) -> dict[str, str]:
+    form = own_form(found, type(value))
+    return {} if form == registry.describe(value) else {"form": form}
+
+
+def _json(given: Mapping[str, Any], what: str, found: Materializer, path: str) -> dict[str, Any]:
+    """What a materializer says of a value: it crosses processes, and details a row of XCom.
+
+    :raises StepError: for what is no JSON, and for details that no row has room for.
+    """
+    try:
+        text = json.dumps(given, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        where = f"{path}: {type(found).__module__}.{type(found).__qualname__}"
+        raise StepError(f"{what} of the materializer are no JSON ({error})", where=where) from error
+    if what == "details" and len(text) > DETAILS:
+        raise StepError(
+            f"the details of the value are {len(text)} bytes of JSON and may be {DETAILS}",
+            where=path,
+            given=found.format,
+            fix="let the materializer write what is long into the file",
+        )
+    return dict(json.loads(text))
 
 
 def _save_path(value: Path, folder: Path, path: str) -> Saved:
@@ -93,14 +137,14 @@ def _save_path(value: Path, folder: Path, path: str) -> Saved:
     return Saved(type="pathlib.Path", format=PATH, name=target.name, kind=kind, preview={"name": target.name})  # type: ignore[arg-type]
 
 
-def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str) -> Saved | Inline:
+def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str, allow_pickle: bool) -> Saved | Inline:
     first, batches = first_of(value)
     found = None if first is None else _materializer(first)
     if found is None or not isinstance(found, Streams):
-        return _save_structure(list(batches), folder, name, path)
+        return _save_structure(list(batches), folder, name, path, allow_pickle)
     target = folder / f"{name}{found.suffix}"
     try:
-        details = dict(found.save_stream(batches, target))
+        details = _json(found.save_stream(batches, target), "details", found, path) | _own_form(found, first)
     except ValueError as error:
         raise StepError(f"the batches cannot be written: {error}", where=path) from error
     return Saved(
@@ -108,11 +152,11 @@ def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str) -> Sa
         format=found.format,
         name=target.name,
         details=details | {"stream": True},
-        preview={"batches": details.get("batches"), "first": dict(found.preview(first))},
+        preview={"batches": details.get("batches"), "first": _json(found.preview(first), "preview", found, path)},
     )
 
 
-def _save_structure(value: Any, folder: Path, name: str, path: str) -> Saved | Inline:
+def _save_structure(value: Any, folder: Path, name: str, path: str, allow_pickle: bool) -> Saved | Inline:
     members = folder / name
     count = 0
 
@@ -125,7 +169,7 @@ def _save_structure(value: Any, folder: Path, name: str, path: str) -> Saved | I
         if isinstance(member, os.PathLike):  # keeps its own name, so it needs a folder of its own
             into = members / f"{count:06d}"
             into.mkdir()
-        saved = save_value(member, into, name=f"{count:06d}", path=at)
+        saved = save_value(member, into, name=f"{count:06d}", path=at, allow_pickle=allow_pickle)
         count += 1
         assert isinstance(saved, Saved)
         return saved.to_json() | {"preview": {}, "name": f"{into.name}/{saved.name}" if into != members else saved.name}
@@ -135,8 +179,8 @@ def _save_structure(value: Any, folder: Path, name: str, path: str) -> Saved | I
     if not count and row_bytes(document) <= INLINE:
         return Inline(document=document, plain=is_plain(value))
     common: dict[str, Any] = {"type": registry.describe(value), "preview": _preview(value)}
-    if isinstance(value, (list, tuple)):
-        common["length"] = len(value)
+    if (documents := member_documents(document)) is not None:
+        common["length"] = len(documents)
     if count:
         (members / MEMBERS).write_text(text, encoding="utf-8")
         return Saved(format=STRUCTURE, name=members.name, kind="folder", **common)

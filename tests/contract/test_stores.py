@@ -16,7 +16,7 @@ from airflow_mlpipe.store.fsspec_ import FsspecStore
 from airflow_mlpipe.store.local import LocalObjectStore
 from airflow_mlpipe.store.obstore_ import ObstoreStore
 from airflow_mlpipe.store.open import open_store
-from airflow_mlpipe.testing.store_contract import StoreContract
+from airflow_mlpipe.testing import StoreContract
 
 
 def open_with(config: StoreConfig, kind: type, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
@@ -63,8 +63,8 @@ class TestMemory(StoreContract):
         class Fresh(MemoryFileSystem):
             """The built-in one shares one store among all instances."""
 
-            store: dict[str, Any] = {}  # noqa: RUF012
-            pseudo_dirs = [""]  # noqa: RUF012
+            store: dict[str, Any] = {}
+            pseudo_dirs = [""]
 
         return open_store(StoreConfig(url="memory://root/folder", filesystem=Fresh(skip_instance_cache=True)))
 

@@ -6,11 +6,15 @@ of one page are written into one folder; every file at its top is a DAG file and
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from support.distributions import Distribution
 
 from airflow_mlpipe.provider import get_provider_info
 
@@ -29,6 +33,25 @@ def files_of(page: Path) -> dict[str, str]:
             assert name[1] not in found, f"{page.name} shows {name[1]} twice"
             found[name[1]] = text
     return found
+
+
+def with_wheels(files: dict[str, str], folder: Path) -> dict[str, str]:
+    """The files, with a wheel in requirements.txt for each project that it names, so that building needs no index."""
+    requirements = files.get("requirements.txt", "")
+    for name, text in files.items():
+        project, _, file = name.rpartition("/")
+        if file != "pyproject.toml":
+            continue
+        said = dict(re.findall(r'^(name|version) = "(.*)"$', text, re.MULTILINE))
+        group, points = re.findall(r'^\[project\.entry-points\."(.*)"\]\n((?:\w+ = ".*"\n)+)', text, re.MULTILINE)[0]
+        inside = f"{project}/{said['name']}/"
+        made = Distribution(
+            **said,
+            modules={n.removeprefix(f"{project}/"): t for n, t in files.items() if n.startswith(inside)},
+            points={group: dict(re.findall(r'(\w+) = "(.*)"', points))},
+        )
+        requirements = requirements.replace(f"./{project}", f"{made.name} @ {made.wheel(folder).as_uri()}")
+    return {**files, "requirements.txt": requirements} if requirements else files
 
 
 def dags_of(page: Path) -> list[str]:
@@ -56,12 +79,29 @@ def test_a_dag_of_the_docs_runs_and_is_reused(page: Path, name: str, run_dag, tm
     (lake / "raw" / "2026-01.csv").write_text("1\n7\n")
     (lake / "raw" / "2026-02.csv").write_text("3\n5\n")
     files = {file: text.replace("/srv/lake", str(lake)) for file, text in files.items()}
-    first = run_dag(files=files)
+    first = run_dag(files=with_wheels(files, tmp_path / "wheels"))
     assert first.state == "success", first.log
     assert first.executed
     again = run_dag()
     assert again.state == "success", again.log
     assert (again.executed, again.reused) == ([], first.executed)
+
+
+def test_the_materializer_of_the_docs_passes_the_contract(tmp_path: Path):
+    """The suite that docs/values.md shows passes as its reader would run it, in a process of its own."""
+    for name, text in files_of(ROOT / "docs" / "values.md").items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "tests"],
+        cwd=tmp_path / "recordings",
+        env=os.environ | {"PYTHONPATH": f"{tmp_path / 'recordings'}:{ROOT}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed" in done.stdout
 
 
 def test_the_readmes_log_lines_are_real(run_dag):
@@ -97,10 +137,13 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_every_option_is_documented():
-    """The table of docs/deploy.md is what provider.py declares, and nothing else."""
+    """The tables of the pages are what provider.py declares, and nothing else."""
     from tools.option_table import option_table
 
-    assert option_table(get_provider_info()) in (ROOT / "docs" / "deploy.md").read_text()
+    pages = {"mlpipe": "deploy.md", "mlpipe_docker": "executors.md"}
+    assert pages.keys() == get_provider_info()["config"].keys()
+    for section, page in pages.items():
+        assert option_table(get_provider_info(), section) in (ROOT / "docs" / page).read_text()
 
 
 def test_every_reason_is_documented():

@@ -96,3 +96,26 @@ def test_functions_scripts_and_ordinary_tasks_pass_data_to_each_other(run_dag, e
     changed = run_dag(folder=examples, dag_id="functions", conf={"regularization": 50.0})
     assert changed.executed == ["train"]
     assert changed["train"].reasons == ["PARAM regularization 1.0 -> 50.0"]
+
+
+def test_the_gpu_example_trains_on_what_there_is_and_says_so(run_dag, examples, monkeypatch):
+    """On this machine a CPU, which its log and its result name; the second run reuses the model."""
+    wheels = os.environ.get("PIP_FIND_LINKS", "")
+    if not list(Path(wheels).glob("torch-2.13*")) or not wheels:
+        pytest.skip("PyTorch's wheels for CPUs are not among this machine's wheels (PIP_FIND_LINKS)")
+    monkeypatch.setenv("UV_FIND_LINKS", wheels)
+    run = run_dag(folder=examples, dag_id="gpu", conf={"epochs": 6})
+    assert run["train"].state == "success", run.log
+    result = run["train"].xcoms["return_value"]
+    assert result["accuracy"] > 0.8
+    assert f"training on {result['device']}" in run["train"].log
+    assert run_dag(folder=examples, dag_id="gpu", conf={"epochs": 6}).executed == []
+
+
+def test_the_gpu_example_goes_to_another_compute_by_a_word(run_dag, examples, monkeypatch):
+    """With the image that has PyTorch, and the GPUs that it asks for."""
+    monkeypatch.setenv("GPU_TARGET", "docker")
+    monkeypatch.setenv("GPU_COUNT", "2")
+    step = run_dag.parse(folder=examples, dag_id="gpu").get_task("train")
+    assert (step.compute_target, step.environment.image) == ("docker", "pytorch/pytorch:latest")
+    assert step.step_resources.gpu.count == 2

@@ -202,23 +202,162 @@ def test_the_decorator_is_also_task_step(run_dag):
     assert run["three"].decision == "executed"
 
 
-def test_mapping_over_a_list_that_is_no_row_of_xcom_is_an_error_with_a_way_out(run_dag):
+OVER_COMPOSITES = """
+    from __future__ import annotations
+    import pendulum
+    from dataclasses import dataclass
+    from datetime import date
+    from airflow.sdk import dag, task
+    from airflow_mlpipe import step
+    import pandas as pd
+
+    @dataclass
+    class Fold:
+        name: str
+        rows: pd.DataFrame
+
+    @step
+    def frames():
+        return [pd.DataFrame({"x": range(n)}) for n in (3, 4, 5)]
+
+    @step
+    def folds():
+        return [Fold("a", pd.DataFrame({"x": [1]})), Fold("b", pd.DataFrame({"x": [2]}))]
+
+    @step
+    def by_name():
+        return {"one": pd.DataFrame({"x": [1]}), "two": pd.DataFrame({"x": [2, 2]})}
+
+    @step
+    def calls():
+        return [{"rows": pd.DataFrame({"x": [1, 2]}), "factor": 10}, {"rows": pd.DataFrame({"x": [3]}), "factor": 1}]
+
+    @step
+    def days():
+        return [date(2026, 1, 1), date(2026, 1, 2)]
+
+    @step
+    def long():
+        return ["x" * 100 + str(i) for i in range(60)]
+
+    @step
+    def rows_of(frame: pd.DataFrame) -> int:
+        return len(frame)
+
+    @step
+    def of_fold(fold: Fold) -> str:
+        return fold.name + str(fold.rows["x"].sum())
+
+    @step
+    def of_pair(pair) -> list:
+        return [pair[0], len(pair[1])]
+
+    @step
+    def scaled(rows: pd.DataFrame, factor: int) -> int:
+        return int(rows["x"].sum()) * factor
+
+    @step
+    def weekday(day: date) -> int:
+        return day.isoweekday()
+
+    @step
+    def last(text: str) -> str:
+        return text.lstrip("x")
+
+    @task
+    def ordinary(frame):
+        return type(frame).__name__ + str(len(frame))
+
+    @step
+    def doubled(frame: pd.DataFrame):
+        return frame * 2
+
+    @step
+    def gathered(values) -> list:
+        assert type(values).__name__ == "LazySequence", values
+        return [int(one["x"].sum()) for one in (*values[1:], values[0])]
+
+    @dag(schedule=None, start_date=pendulum.datetime(2026, 1, 1))
+    def composites():
+        made = frames()
+        rows_of.expand(frame=made)
+        gathered(doubled.expand(frame=made))
+        ordinary.expand(frame=made)
+        of_fold.expand(fold=folds())
+        of_pair.expand(pair=by_name())
+        scaled.expand_kwargs(calls())
+        weekday.expand(day=days())
+        last.expand(text=long())
+
+    composites()
+"""
+
+
+def test_a_task_is_mapped_over_a_value_that_xcom_only_refers_to(run_dag):
+    """Lists of frames, of dataclasses and dicts with frames, of dates, of long text; dicts by pair."""
+    run = run_dag(files={FILE: OVER_COMPOSITES})
+    assert set(run.states.values()) == {"success"}, run.log
+
+    def results(task):
+        return [one.xcoms["return_value"] for one in run.instances(task)]
+
+    assert results("rows_of") == [3, 4, 5]
+    assert run["gathered"].xcoms["return_value"] == [12, 20, 6]
+    assert results("ordinary") == ["DataFrame3", "DataFrame4", "DataFrame5"]
+    assert results("of_fold") == ["a1", "b2"]
+    assert results("of_pair") == [["one", 1], ["two", 2]]
+    assert results("scaled") == [30, 3]
+    assert results("weekday") == [4, 5]
+    assert results("last")[-1] == "59"
+
+
+def test_each_instance_depends_on_its_own_member(run_dag):
+    """The second run executes nothing; with one frame of another length one instance executes."""
+    run_dag(files={FILE: OVER_COMPOSITES})
+    assert run_dag(files={FILE: OVER_COMPOSITES}).executed == []
+    changed = run_dag(files={FILE: OVER_COMPOSITES.replace("(3, 4, 5)", "(3, 6, 5)")})
+    assert changed.executed == ["doubled[1]", "frames", "gathered", "rows_of[1]"]
+
+
+def test_members_of_a_mapped_value_are_data_and_no_templates(run_dag):
+    """Text that looks like a template comes as it is, in lists and dicts, too."""
+    run = run_dag(
+        """
+        from airflow_mlpipe import step
+
+        @step
+        def texts() -> list:
+            return [["{{ 1 + 1 }}"], {"a": "{{ ds }}"}]
+
+        @step
+        def same(value) -> str:
+            return repr(value)
+
+        with DAG("texts", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            same.expand(value=texts())
+        """
+    )
+    assert [one.xcoms["return_value"] for one in run.instances("same")] == ["['{{ 1 + 1 }}']", "{'a': '{{ ds }}'}"]
+
+
+def test_mapping_over_what_has_no_members_is_an_error_with_a_way_out(run_dag):
     """Airflow would map over the reference's own members; the step fails and says what to return, and does so again."""
     source = """
         from airflow_mlpipe import step
 
         @step
-        def long() -> list:
-            return list(range(5000))
+        def table():
+            import pandas as pd
+            return pd.DataFrame({"x": [1, 2]})
 
         @step
-        def one(value: int) -> int:
+        def one(value) -> int:
             return value
 
-        with DAG("mapped_long", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
-            one.expand(value=long())
+        with DAG("mapped_table", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            one.expand(value=table())
         """
     for _ in range(2):
         run = run_dag(source)
-        assert run["long"].state == "failed"
-        assert "mapped over this step's result" in run["long"].log
+        assert run["table"].state == "failed"
+        assert "mapped over this step's result" in run["table"].log

@@ -188,3 +188,32 @@ def test_a_value_whose_data_are_gone_names_who_made_them(run_dag, backend, monke
     monkeypatch.setenv("AIRFLOW__MLPIPE__CACHE", str(tmp_path / "other-cache"))
     with pytest.raises(InputError, match=f"ordinary/{run.run_id[:10]}.*/frame"):
         load(run["frame"].xcoms["return_value"])
+
+
+def test_a_step_is_mapped_over_what_an_ordinary_task_returned_without_reading_it_whole(run_dag, backend):
+    """Each instance gets its frame as an input of its own; the frames themselves are never written again."""
+    run = run_dag(
+        """
+        from airflow_mlpipe import step
+        import pandas as pd
+
+        with DAG("frames", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            @task
+            def frames():
+                return [pd.DataFrame({"x": range(n)}) for n in (1, 2, 3)]
+
+            @task
+            def ordinary(frame):
+                return len(frame)
+
+            @step
+            def rows(frame: pd.DataFrame) -> int:
+                return len(frame)
+
+            made = frames()
+            rows.expand(frame=made)
+            ordinary.expand(frame=made)
+        """
+    )
+    assert [one.xcoms["return_value"] for one in run.instances("rows")] == [1, 2, 3], run.log
+    assert [one.xcoms["return_value"] for one in run.instances("ordinary")] == [1, 2, 3]

@@ -78,6 +78,10 @@ class RunOutcome:
         """Return one task instance."""
         return self.tasks[(key, -1) if isinstance(key, str) else key]
 
+    def instances(self, task_id: str) -> list[TaskOutcome]:
+        """Those of a mapped task, in order."""
+        return [task for (name, _), task in sorted(self.tasks.items()) if name == task_id]
+
     def _names(self, decision: str) -> list[str]:
         return sorted(
             task_id if index < 0 else f"{task_id}[{index}]"

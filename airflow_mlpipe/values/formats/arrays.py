@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.values.materializer import PREVIEW_TEXT
+from airflow_mlpipe.values.names import check_form, check_type
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,7 @@ class Arrays:
         """
         import numpy as np
 
+        check_type(value, self.types)
         _refuse(value)
         # asarray drops the subclass (memmap); C order is the only order, or equal arrays would differ in bytes.
         plain = np.asarray(value, order="C")
@@ -48,18 +50,17 @@ class Arrays:
 
         :raises ValueError: for bytes that are no ``.npy`` file or hold Python objects, and for another form.
         """
-        if form not in self.forms:
-            raise ValueError(f"an array cannot be read as {form}; it can be read as {', '.join(self.forms)}")
+        check_form(form, self.forms)
         array = _mapped(path)
         if form in _TORCH:
             import torch  # type: ignore[import-not-found,unused-ignore]
 
             # torch has no byte order but the machine's, and warns of memory that it must not write.
-            return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=True))
+            return _given(torch.from_numpy, array.astype(array.dtype.newbyteorder("="), copy=True), form)
         if form in _JAX:
             import jax.numpy as jnp
 
-            return jnp.asarray(array.astype(array.dtype.newbyteorder("="), copy=False))
+            return _given(jnp.asarray, array.astype(array.dtype.newbyteorder("="), copy=False), form)
         return array
 
     def preview(self, value: np.ndarray[Any, Any]) -> Mapping[str, Any]:
@@ -72,6 +73,14 @@ class Arrays:
         if value.dtype.kind in "iuf" and 0 < value.size < _SMALL:
             shown |= {"min": _scalar(value.min()), "max": _scalar(value.max())}
         return shown
+
+
+def _given(make: Callable[[Any], Any], array: np.ndarray[Any, Any], form: str) -> Any:
+    """An array as another library's.  :raises ValueError: for a data type that it does not have."""
+    try:
+        return make(array)
+    except TypeError as error:
+        raise ValueError(f"an array of {array.dtype} cannot be read as {form}: {error}") from error
 
 
 def _refuse(value: np.ndarray[Any, Any]) -> None:

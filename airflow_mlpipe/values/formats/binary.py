@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from airflow_mlpipe.values.names import check_form, check_type
+
 _SHOWN = 40
 
 
@@ -18,7 +20,11 @@ class Bytes:
     forms: tuple[str, ...] = types
 
     def save(self, value: bytes | bytearray, path: Path) -> Mapping[str, Any]:
-        """Write the bytes."""
+        """Write the bytes.
+
+        :raises ValueError: for a value of another type.
+        """
+        check_type(value, self.types)
         path.write_bytes(value)
         return {}
 
@@ -27,8 +33,7 @@ class Bytes:
 
         :raises ValueError: for another form.
         """
-        if form not in self.forms:
-            raise ValueError(f"bytes cannot be read as {form}; they can be read as {', '.join(self.forms)}")
+        check_form(form, self.forms)
         read = path.read_bytes()
         return bytearray(read) if form == "builtins.bytearray" else read
 

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from airflow_mlpipe.values.names import check_form, check_type
+
+_END = b"IEND\xaeB`\x82"
+"""The last bytes of every PNG file (RFC 2083); Pillow does without them."""
+
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """What PNG holds without loss; Pillow would write mode ``I`` with 16 bits of its 32."""
 
@@ -27,6 +32,7 @@ class Images:
 
         :raises ValueError: for several frames, and for a mode that PNG would not give back.
         """
+        check_type(value, self.types)
         if getattr(value, "n_frames", 1) > 1:
             raise ValueError(f"an image of {value.n_frames} frames; save each frame")
         if value.mode not in _MODES:
@@ -48,6 +54,7 @@ class Images:
 
         :raises ValueError: for bytes that are no PNG, or one of more pixels than Pillow takes for harmless.
         """
+        check_form(form, self.forms)
         return _open(path.read_bytes())
 
     def preview(self, value: Any) -> Mapping[str, Any]:
@@ -68,6 +75,7 @@ class Figures:
 
         :raises ValueError: when it cannot be drawn.
         """
+        check_type(value, self.types)
         import matplotlib
 
         # Settings of the process that change what is written, but are not the figure's.
@@ -85,6 +93,7 @@ class Figures:
 
         :raises ValueError: as :meth:`Images.load`.
         """
+        check_form(form, self.forms)
         return _open(path.read_bytes())
 
     def preview(self, value: Any) -> Mapping[str, Any]:
@@ -106,6 +115,8 @@ def _clean(image: Any) -> Any:
 def _open(data: bytes) -> Any:
     from PIL import Image
 
+    if not data.endswith(_END):
+        raise ValueError("no PNG image: its end is missing")
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             return _clean(image)

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from airflow_mlpipe.values.names import check_form, check_type
+
+_LAST = "pandas_categorical:"
+"""Start of the last line of every model."""
+
 
 class LightGBM:
     """``lightgbm/1``: a trained booster with all its trees and its best iteration.
@@ -23,6 +28,7 @@ class LightGBM:
 
         :raises ValueError: when LightGBM cannot write it.
         """
+        check_type(value, self.types)
         from lightgbm.basic import LightGBMError
 
         try:
@@ -38,18 +44,23 @@ class LightGBM:
 
         :raises ValueError: for text that LightGBM cannot read.
         """
+        check_form(form, self.forms)
         import lightgbm
         from lightgbm.basic import LightGBMError
 
+        best = details.get("best_iteration", -1)
+        if type(best) is not int:
+            raise ValueError(f"the best iteration is a number, not {best!r}")
         text = path.read_bytes().decode()
-        # LightGBM's parser would read on past the end of a text that was cut.
-        if not text.startswith("tree\n") or "\nend of trees\n" not in text:
+        lines = text.split("\n")
+        # LightGBM's parser would read on past the end of a text that was cut, and end the process.
+        if lines[0] != "tree" or "end of trees" not in lines or lines[-1] or not lines[-2].startswith(_LAST):
             raise ValueError("no model of LightGBM: its first or last line is missing")
         try:
             booster = lightgbm.Booster(model_str=text)
         except (LightGBMError, TypeError) as error:
             raise ValueError(f"no model of LightGBM: {error}") from error
-        booster.best_iteration = int(details.get("best_iteration", -1))
+        booster.best_iteration = best
         return booster
 
     def preview(self, value: Any) -> Mapping[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from airflow_mlpipe.values.names import check_form, check_type
+
 
 class Onnx:
     """``onnx/1``: one model, with all its weights inside."""
@@ -20,6 +22,7 @@ class Onnx:
 
         :raises ValueError: for one that protocol buffers cannot hold (2 GiB), or whose weights lie in other files.
         """
+        check_type(value, self.types)
         from google.protobuf.message import EncodeError
 
         _refuse_external(value)
@@ -34,6 +37,7 @@ class Onnx:
 
         :raises ValueError: for bytes that are no model, or one whose weights lie in other files.
         """
+        check_form(form, self.forms)
         import onnx
         from google.protobuf.message import DecodeError
 

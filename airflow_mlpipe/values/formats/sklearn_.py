@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from airflow_mlpipe.values.names import check_form, check_type
+
 TRUSTED: tuple[str, ...] = ()
 """Names of further types, ``module.Class``, that an estimator may hold.  Loading one may run its own code."""
 
@@ -46,6 +48,7 @@ class Estimators:
 
         :raises ValueError: when it holds what skops cannot write, or a type that :meth:`load` would refuse.
         """
+        check_type(value, self.types)
         import skops.io
 
         try:
@@ -58,10 +61,11 @@ class Estimators:
         return {}
 
     def load(self, path: Path, form: str, details: Mapping[str, Any]) -> Any:
-        """Read an estimator; ``form`` and ``details`` say nothing more.
+        """Read an estimator; ``details`` say nothing more.
 
         :raises ValueError: for types that are not trusted, naming them, and for bytes that skops cannot read.
         """
+        check_form(form, self.forms)
         import skops.io
         from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from airflow_mlpipe.values.names import type_names
+from airflow_mlpipe.values.names import check_form, check_type, type_names
 
 _NAME = "value"
 _FRAMEWORKS = {"torch.Tensor": "torch", "jaxlib.ArrayImpl": "jax", "jax.Array": "jax", "numpy.ndarray": "numpy"}
@@ -50,6 +50,7 @@ class Tensors:
 
         :raises ValueError: for one that is not dense, has no data here, or a data type safetensors lacks.
         """
+        check_type(value, self.types)
         return _save({_NAME: value}, path)
 
     def load(self, path: Path, form: str, details: Mapping[str, Any]) -> Any:
@@ -57,6 +58,7 @@ class Tensors:
 
         :raises ValueError: for bytes that hold no such tensor, or a data type that the framework cannot have.
         """
+        check_form(form, self.forms)
         tensors = _load(path, _FRAMEWORKS.get(form) or str(details.get("framework")))
         if set(tensors) != {_NAME}:
             raise ValueError(f"one tensor named {_NAME!r} is expected, not {sorted(tensors)[:5]}")
@@ -84,7 +86,7 @@ class StateDicts:
         :raises ValueError: for another dict, or a tensor that :class:`Tensors` refuses.
         """
         if not state_dict_names(value):
-            raise ValueError("not a dict of text to tensors of one framework")
+            raise ValueError(f"a {type(value).__qualname__} that is not a dict of text to tensors of one framework")
         return _save(value, path)
 
     def load(self, path: Path, form: str, details: Mapping[str, Any]) -> Any:
@@ -92,6 +94,7 @@ class StateDicts:
 
         :raises ValueError: as :meth:`Tensors.load`.
         """
+        check_form(form, self.forms)
         tensors = _load(path, str(details.get("framework")))
         return {name: tensors[name] for name in sorted(tensors)}
 

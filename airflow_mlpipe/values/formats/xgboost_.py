@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from airflow_mlpipe.values.formats.ubjson import check_whole
+from airflow_mlpipe.values.names import check_form, check_type
+
 _CLASSES = ("Booster", "XGBModel", "XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
 
 
@@ -27,6 +30,7 @@ class XGBoost:
         :raises ValueError: for a class that is not XGBoost's own, a model that is not fitted, and parameters that are
             no JSON (functions, callbacks).
         """
+        check_type(value, self.types)
         import xgboost
 
         name = type(value).__name__
@@ -44,22 +48,28 @@ class XGBoost:
 
         :raises ValueError: for bytes that XGBoost cannot read, and a class that is not XGBoost's.
         """
+        check_form(form, self.forms)
         import xgboost
 
         name = details.get("class")
         if name not in _CLASSES:
             raise ValueError(f"{name!r} is none of XGBoost's classes")
         data = path.read_bytes()
-        if not data:
-            # XGBoost ends the process on these.
-            raise ValueError("no model of XGBoost: no bytes")
+        try:
+            check_whole(data)
+        except ValueError as error:
+            raise ValueError(f"no model of XGBoost: {error}") from error
         booster_asked = form == "xgboost.Booster"
+        if name == "Booster" and not booster_asked:
+            raise ValueError("a booster has no parameters, so it cannot be read as a model: ask for xgboost.Booster")
         try:
             model = getattr(xgboost, "Booster" if booster_asked else name)(**_given(details, booster_asked))
+            parameters = {} if booster_asked else model.get_params()
             model.load_model(bytearray(data))
         except (xgboost.core.XGBoostError, TypeError) as error:
             raise ValueError(f"no model of XGBoost: {error}") from error
-        return model
+        # XGBoost sets what training found for parameters that were left open; the model that was saved had not.
+        return model if booster_asked else model.set_params(**parameters)
 
     def preview(self, value: Any) -> Mapping[str, Any]:
         """Class, and numbers of trees and features."""

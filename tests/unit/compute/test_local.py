@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.deployment import Deployment, LocalStores, deployment, ports
 
 from airflow_mlpipe.compute import Compute, LocalCompute, find_compute
+from airflow_mlpipe.compute.config import ComputeConfig, DockerConfig, LocalConfig
 from airflow_mlpipe.errors import (
-    ConfigurationError,
     DefinitionError,
     InputChangedError,
     ProgramFailedError,
@@ -84,8 +85,11 @@ class Settings:
 
     cache: Path
     scratch: Path
+    workspace: str = "file:///w"
+    computes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     keep_failed: bool = True
     uv: str | None = None
+    allow_pickle: bool = False
 
 
 class Stores(LocalStores):
@@ -94,6 +98,14 @@ class Stores(LocalStores):
     def __init__(self, root: Path) -> None:
         super().__init__(root / "stores")
         self.settings = Settings(cache=root / "c", scratch=root / "s")
+
+    def compute(self, name: str) -> ComputeConfig:
+        """The built-in ones."""
+        return {"local": LocalConfig(), "docker": DockerConfig()}[name]
+
+    def registry_login(self, connection: str | None) -> Callable[[], dict[str, str] | None]:
+        """None."""
+        return lambda: None
 
 
 def test_a_compute_is_found_by_its_name(tmp_path: Path, bench: Deployment) -> None:
@@ -105,10 +117,11 @@ def test_a_compute_is_found_by_its_name(tmp_path: Path, bench: Deployment) -> No
     assert list((tmp_path / "s").iterdir()), "keep_failed was set"
 
 
-def test_an_unknown_compute_is_an_error_with_the_known_ones(tmp_path: Path) -> None:
-    """The author sees what there is."""
-    with pytest.raises(ConfigurationError, match=r"'gpu'.*'local'"):
-        find_compute("gpu", stores=Stores(tmp_path))
+def test_the_docker_compute_refuses_a_step_without_an_image(tmp_path: Path, bench: Deployment) -> None:
+    """Before anything is asked of the engine."""
+    found = find_compute("docker", stores=Stores(tmp_path))
+    with pytest.raises(DefinitionError, match=r"names no image.*'docker'"):
+        found.check(bench.job("pass").step)
 
 
 @pytest.fixture

@@ -68,7 +68,6 @@ def test_an_image_on_the_local_compute_is_refused(dag):
         ({"resources": {"cpu": 1}}, "resources must be of type Resources"),
         ({"reuse": "never"}, "reuse must be of type Reuse"),
         ({"compute_target": ["gpu"]}, "compute_target is the name of a compute"),
-        ({"compute_target": "gpuu"}, "compute_target: there is no such compute. given: 'gpuu'. valid: 'local'"),
         ({"parameters": ["x"]}, "parameters is a dict of name to value"),
         ({"inputs": ["/data/x.csv"]}, "not a data object. given: '/data/x.csv'"),
         ({"code": "everything"}, "unknown code mode"),

@@ -16,7 +16,9 @@ from airflow_mlpipe.model.step import CodeSpec, InputPath, OutputPath, OutputPor
 from airflow_mlpipe.runtime.command import command_line, working_folder
 from airflow_mlpipe.runtime.environments import Interpreter
 from airflow_mlpipe.runtime.layout import Layout, Staged
-from airflow_mlpipe.runtime.variables import FIXED, LONGEST, Surroundings, make_variables
+from airflow_mlpipe.runtime.runner import Folders
+from airflow_mlpipe.runtime.variables import FIXED, LONGEST, PYSITE, Surroundings, make_variables
+from airflow_mlpipe.runtime.view import View
 
 WORKER = {
     "PATH": "/usr/bin:/bin",
@@ -47,11 +49,15 @@ def variables_of(
 ) -> dict[str, str]:
     """The environment of a step."""
     around = Surroundings(
-        layout=layout,
+        folders=Folders(
+            layout=layout,
+            checkpoints=Path("/cache/checkpoints/fp"),
+            caches=Path("/cache/xdg"),
+            pysite=PYSITE if step.get("sorted_listings", True) else None,
+        ),
         staged=staged or Staged(),
         interpreter=VENV,
-        checkpoints=Path("/cache/checkpoints/fp"),
-        caches=Path("/cache/xdg"),
+        view=View(),
         worker=WORKER,
     )
     return make_variables(StepSpec(label="demo/prepare", kind="script", **step), around, secrets or {})
@@ -152,31 +158,39 @@ def step_with(entry: str | None, *command: Any) -> StepSpec:
 def test_a_python_script_runs_in_the_steps_python(layout: Layout) -> None:
     """With the code folder as its current folder."""
     step = step_with("train.py", Text("--lr", "--lr"), Text("{{ params.lr }}", 0.1))
-    assert command_line(step, layout, Staged(), VENV) == (str(VENV.python), f"{layout.code}/train.py", "--lr", "0.1")
+    assert command_line(step, layout, Staged(), VENV, View()) == (
+        str(VENV.python),
+        f"{layout.code}/train.py",
+        "--lr",
+        "0.1",
+    )
     assert working_folder(step, layout) == layout.code
 
 
 def test_another_script_runs_directly(layout: Layout) -> None:
     """By its ``#!`` line."""
-    assert command_line(step_with("run.sh"), layout, Staged(), VENV) == (f"{layout.code}/run.sh",)
+    assert command_line(step_with("run.sh"), layout, Staged(), VENV, View()) == (f"{layout.code}/run.sh",)
 
 
 def test_a_command_runs_as_it_is(layout: Layout) -> None:
     """In an empty folder."""
     step = step_with(None, Text("sort", "sort"), InputPath("raw"), OutputPath("model"))
     staged = Staged(inputs={"raw": Path("/in/raw.csv")}, outputs={"model": Path("/out")})
-    assert command_line(step, layout, staged, VENV) == ("sort", "/in/raw.csv", "/out")
+    assert command_line(step, layout, staged, VENV, View()) == ("sort", "/in/raw.csv", "/out")
     assert working_folder(step, layout) == layout.work
 
 
 def test_an_absent_optional_input_is_an_empty_argument(layout: Layout) -> None:
     """The number of arguments does not depend on the data."""
-    assert command_line(step_with(None, Text("x", "x"), InputPath("extra")), layout, Staged(), VENV) == ("x", "")
+    assert command_line(step_with(None, Text("x", "x"), InputPath("extra")), layout, Staged(), VENV, View()) == (
+        "x",
+        "",
+    )
 
 
 def test_an_unknown_output_and_an_empty_command_are_refused(layout: Layout) -> None:
     """With the outputs that there are."""
     with pytest.raises(DefinitionError, match=r"'other'.*'model'"):
-        command_line(step_with(None, OutputPath("other")), layout, Staged(outputs={"model": Path("/o")}), VENV)
+        command_line(step_with(None, OutputPath("other")), layout, Staged(outputs={"model": Path("/o")}), VENV, View())
     with pytest.raises(DefinitionError, match="empty"):
-        command_line(step_with(None), layout, Staged(), VENV)
+        command_line(step_with(None), layout, Staged(), VENV, View())

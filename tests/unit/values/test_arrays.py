@@ -45,9 +45,3 @@ def test_padding_is_no_value(tmp_path):
 def test_refused(value, tmp_path):
     with pytest.raises(ValueError, match=r"Python objects \(dict\)|mask"):
         A.save(value, tmp_path / "a.npy")
-
-
-def test_no_npy_file(tmp_path):
-    (tmp_path / "a.npy").write_bytes(b"nothing")
-    with pytest.raises(ValueError):
-        A.load(tmp_path / "a.npy", "numpy.ndarray", {})

@@ -26,19 +26,6 @@ def _through(materializer, value, path):
     return materializer.load(path, "PIL.Image", details)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_an_image_comes_back(mode, tmp_path):
-    """With its mode and every pixel; again it has the same bytes."""
-    image = _image(mode)
-    loaded = _through(Images(), image, tmp_path / "1")
-    assert type(loaded) is Image.Image
-    assert (loaded.mode, loaded.size, loaded.tobytes()) == (mode, image.size, image.tobytes())
-    if mode == "P":
-        assert loaded.convert("RGB").tobytes() == image.convert("RGB").tobytes()
-    Images().save(loaded, tmp_path / "2")
-    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
-
-
 def test_metadata_are_no_part_of_an_image(tmp_path):
     """Two images of the same pixels have the same bytes; transparency of a colour is kept."""
     text = PngImagePlugin.PngInfo()

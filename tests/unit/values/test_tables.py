@@ -164,9 +164,3 @@ def test_files_of_scripts(tmp_path):
         pd.testing.assert_frame_equal(load_file(tmp_path / f"a.{suffix}", "pandas.DataFrame"), frame)
         assert load_file(tmp_path / f"a.{suffix}", "polars.LazyFrame").collect()["a"].to_list() == [1, 2]
         assert load_file(tmp_path / f"a.{suffix}", "pyarrow.Dataset").count_rows() == 2
-
-
-def test_no_arrow_file(tmp_path):
-    (tmp_path / "a.arrow").write_bytes(b"nothing of the kind")
-    with pytest.raises(ValueError, match="no Arrow file"):
-        T.load(tmp_path / "a.arrow", "pandas.DataFrame", {})

@@ -67,20 +67,6 @@ def test_numbers_that_jax_would_narrow_are_refused(tmp_path):
         Tensors().load(tmp_path / "x", "jax.Array", {"framework": "jax"})
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", b"\xff" * 64])
-@pytest.mark.parametrize("materializer", [Tensors(), StateDicts()])
-def test_other_bytes_are_refused(materializer, data, tmp_path):
-    """As ValueError; and so are a file of several tensors, and a framework that is none."""
-    (tmp_path / "x").write_bytes(data)
-    with pytest.raises(ValueError):
-        materializer.load(tmp_path / "x", materializer.forms[-1], {"framework": "jax"})
-    StateDicts().save({"a": jnp.ones(1), "b": jnp.ones(1)}, tmp_path / "two")
-    with pytest.raises(ValueError, match="one tensor"):
-        Tensors().load(tmp_path / "two", "jax.Array", {})
-    with pytest.raises(ValueError, match="not known"):
-        StateDicts().load(tmp_path / "two", "builtins.dict", {"framework": "os"})
-
-
 def test_only_dicts_of_tensors_are_state_dicts():
     """A dict with anything else in it is a plain value."""
     one = jnp.ones(1)

@@ -1,0 +1,100 @@
+"""The Docker compute of a local engine: the worker moves the data, a container runs the program."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airflow_mlpipe.compute.base import OnLine, Recheck
+from airflow_mlpipe.compute.config import DockerConfig, refuse_no_image
+from airflow_mlpipe.compute.docker.engine import open_engine
+from airflow_mlpipe.compute.docker.images import pin_image
+from airflow_mlpipe.compute.docker.runner import ContainerRunner
+from airflow_mlpipe.compute.docker.spec import gpu_kind
+from airflow_mlpipe.errors import ConfigurationError
+from airflow_mlpipe.model.resources import Gpu
+from airflow_mlpipe.model.step import StepSpec
+from airflow_mlpipe.runtime.engine import Attempt
+from airflow_mlpipe.runtime.job import Job, JobResult, PinnedImage
+from airflow_mlpipe.runtime.stores import EngineStores, Host
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+
+class DockerCompute:
+    """Runs steps in containers of an engine that shares this host's disk.
+
+    :param workspace: URL of the workspace, which tells deployments apart that share an engine.
+    :param login: user and password for the registry of a connection; called when an image is pulled.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: DockerConfig,
+        stores: EngineStores,
+        host: Host,
+        *,
+        workspace: str,
+        login: Callable[[], dict[str, str] | None] = lambda: None,
+    ) -> None:
+        self._name = name
+        self._config = config
+        self._stores = stores
+        self._host = host
+        self._workspace = hashlib.sha256(workspace.encode()).hexdigest()[:16]
+        self._login = login
+        self._attempt: Attempt | None = None
+        self._cancelled = False
+
+    @property
+    def name(self) -> str:
+        """See :attr:`Compute.name`."""
+        return self._name
+
+    @cached_property
+    def _api(self) -> APIClient:
+        return open_engine(self._config, where=f"compute {self._name!r}")
+
+    def check(self, spec: StepSpec) -> None:
+        """See :meth:`Compute.check`."""
+        if spec.environment.image is None:
+            refuse_no_image(self._name, where=spec.label)
+        if spec.resources and isinstance(gpu := spec.resources.gpu, Gpu):
+            gpu_kind(gpu, self._config, where=spec.label)
+        if self._config.is_remote:
+            raise ConfigurationError(
+                "an engine on another machine is not supported yet",
+                where=f"compute {self._name!r}",
+                given=self._config.host,
+                fix="run an Airflow worker on that machine and use its own engine",
+            )
+
+    def pin(self, image: str, *, where: str) -> PinnedImage:
+        """See :meth:`Compute.pin`."""
+        return pin_image(self._api, image, self._config, where=where, auth=self._login())
+
+    def run(self, job: Job, on_line: OnLine, recheck: Recheck | None = None) -> JobResult:
+        """See :meth:`Compute.run`."""
+        self.check(job.step)
+        runner = ContainerRunner(
+            job,
+            self._config,
+            self._api,
+            cache=self._host.cache.absolute() / "docker",
+            workspace=self._workspace,
+            on_line=on_line,
+        )
+        self._attempt = Attempt(job, stores=self._stores, host=self._host, on_line=on_line, runner=runner)
+        if self._cancelled:
+            self._attempt.cancel()
+        return self._attempt.run(recheck)
+
+    def cancel(self) -> None:
+        """See :meth:`Compute.cancel`."""
+        self._cancelled = True
+        if self._attempt is not None:
+            self._attempt.cancel()

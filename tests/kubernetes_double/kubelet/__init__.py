@@ -1,0 +1,1 @@
+"""What makes pods real: containers, volumes, probes, and the status that tells of them."""

@@ -1,0 +1,1 @@
+"""What a cluster holds: objects with versions, and the rules that a new one must meet."""
