@@ -58,10 +58,15 @@ class OutputReference:
     length: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The form that XCom and records hold."""
+        """The form that XCom and records hold; of a typed value, what people want to know first comes first."""
         members = {name: getattr(self, name) for name in self.__slots__}
         typed = {name: members.pop(name) for name in _TYPED}
-        return tag("reference", _VERSION) | (typed if self.format else {}) | members
+        if not self.format:
+            return tag("reference", _VERSION) | members
+        first = {"type": self.type, "size": self.size, "digest": self.digest}
+        return (
+            tag("reference", _VERSION) | first | {name: v for name, v in typed.items() if v not in ({}, None)} | members
+        )
 
     @classmethod
     def from_json(cls, document: object) -> OutputReference:
