@@ -23,12 +23,12 @@ from airflow_mlpipe.hooks.workspace import Stores
 from airflow_mlpipe.model.records import Producer
 from airflow_mlpipe.model.reference import OutputReference, inline_value, is_inline_value, is_reference
 from airflow_mlpipe.runtime.cache import Blob, BlobCache
-from airflow_mlpipe.runtime.function import described
-from airflow_mlpipe.runtime.publish import adopt
+from airflow_mlpipe.runtime.described import described
 from airflow_mlpipe.store.contents import Contents
+from airflow_mlpipe.values.annotations import wanted
 from airflow_mlpipe.values.load import load_value
 from airflow_mlpipe.values.materializer import Saved
-from airflow_mlpipe.values.save import MEMBERS, STRUCTURE, Inline, save_value
+from airflow_mlpipe.values.save import MEMBERS, PATH, STRUCTURE, Inline, save_value
 from airflow_mlpipe.values.structure import decode
 
 
@@ -52,7 +52,7 @@ def load(value: Any, form: Any = Any) -> Any:
         kind=reference.kind,
         details=reference.details,
     )
-    return load_value(_staged(reference, Stores()), saved, form)
+    return load_value(_found(reference, Stores(), form), saved, form)
 
 
 def _own(value: Any) -> OutputReference:
@@ -131,6 +131,24 @@ def load_any(value: Any) -> Any:
         members = [load_any(member) for member in value]
         return tuple(members) if isinstance(value, tuple) else members
     return value
+
+
+def _found(reference: OutputReference, stores: Stores, form: Any) -> Path:
+    """The file or folder of a value, for who reads it in a form.
+
+    The workspace's own file will do where nobody is given its path, and where a copy buys nothing because the cache is
+    on the same disk.
+    """
+    if reference.kind == "file" and reference.format not in ("", PATH) and not wanted(form).path:
+        folder = stores.settings.cache.absolute()
+        blob = Blob(reference.digest, reference.size, reference.executable)
+        if not BlobCache(folder / "blobs").is_whole(blob):
+            own = stores.contents(reference.datastore).file(reference.digest, reference.size)
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                if own is not None and own.stat().st_dev == folder.stat().st_dev:
+                    return own
+    return _staged(reference, stores)
 
 
 def _staged(reference: OutputReference, stores: Stores) -> Path:
@@ -222,7 +240,10 @@ def save(value: Any, *, name: str = "value", who: Producer | None = None) -> Any
 def _published(saved: Saved, path: Path, name: str, who: Producer | None, stores: Stores) -> OutputReference:
     content = LocalIndex(None).identify(path)
     contents = stores.workspace.contents
-    contents.publish(path, content)
+    # A file that its task named may still be open there, or have other names.
+    if saved.format == PATH or not contents.take(path, content):
+        contents.publish(path, content)
+        BlobCache(stores.settings.cache.absolute() / "blobs").adopt_all(path, content)
     key = blob_key(content.digest) if content.kind == "file" else tree_key(content.digest)
     reference = OutputReference(
         name=name,
@@ -237,7 +258,6 @@ def _published(saved: Saved, path: Path, name: str, who: Producer | None, stores
         task_id=who.task_id if who else "",
         run_id=who.run_id if who else "",
     )
-    adopt(path, content, BlobCache(stores.settings.cache.absolute() / "blobs"))
     return described(reference, replace(saved, preview=shown(saved.preview)))
 
 

@@ -13,15 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from airflow_mlpipe.errors import CorruptedError, OutputInvalidError, StepError, Terminal
-from airflow_mlpipe.model.documents import to_bytes
 from airflow_mlpipe.model.reference import OutputReference, inline_value
 from airflow_mlpipe.model.step import InputPort, StepSpec
+from airflow_mlpipe.runtime.described import described
 from airflow_mlpipe.runtime.layout import Layout, Staged
 from airflow_mlpipe.runtime.publish import Found, identify
 from airflow_mlpipe.values.materializer import Saved
-
-ROW = 3600
-"""Bytes of a reference's JSON, so that a row of XCom stays under 4 KiB."""
 
 
 class FunctionError(StepError, Terminal):
@@ -131,21 +128,3 @@ def verify_returned(step: StepSpec, staged: Staged, returned: Returned) -> Found
 def typed(references: tuple[OutputReference, ...], returned: Returned) -> tuple[OutputReference, ...]:
     """References that say what the value is."""
     return tuple(described(reference, returned.saved[reference.name]) for reference in references)
-
-
-def described(reference: OutputReference, saved: Saved) -> OutputReference:
-    """A reference that says what the value is; its preview is cut so that a row of XCom stays under 4 KiB."""
-    full = replace(
-        reference,
-        filename=saved.name if reference.kind == "file" else "",
-        type=saved.type,
-        format=saved.format,
-        details=saved.details,
-        preview=saved.preview,
-        length=saved.length,
-    )
-    preview = dict(saved.preview)
-    while preview and len(to_bytes(full.to_json())) > ROW:
-        preview.popitem()  # the last says the least
-        full = replace(full, preview=preview)
-    return full
