@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import CorruptedError
-from airflow_mlpipe.model.data import Kind
 from airflow_mlpipe.model.documents import TAG, check_tag, tag
+
+if TYPE_CHECKING:
+    from airflow_mlpipe.model.data import Kind
 
 _VERSION = 1
 _TYPED = ("type", "format", "preview", "details", "length")
