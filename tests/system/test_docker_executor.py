@@ -351,9 +351,12 @@ def refused(boxed) -> Run:
     ],
 )
 def test_what_cannot_be_given_fails_the_task_in_words(boxed, refused, task_id, words):
-    """The task's log names the member or the cause, the scheduler goes on, and no container stays."""
+    """The task's log and the audit log name the member or the cause, the scheduler goes on, and no container stays."""
     assert instance(refused, task_id)["state"] == "failed"
     log_shows(refused, task_id, words)
+    about = {"dag_id": "asks", "task_id": task_id, "event": "state mismatch"}
+    (event,) = refused.api.get("/api/v2/eventLogs", **about)["event_logs"]
+    assert words in event["extra"]
     boxed.nothing_is_left()
 
 
