@@ -24,10 +24,10 @@ from airflow_mlpipe.hooks.workspace import Stores
 from airflow_mlpipe.model.records import Producer
 from airflow_mlpipe.model.reference import AIRFLOW, XCOM, OutputReference, inline_value, is_inline_value, is_reference
 from airflow_mlpipe.model.row import fits, fitted
-from airflow_mlpipe.runtime.cache import BlobCache
-from airflow_mlpipe.runtime.function import described
-from airflow_mlpipe.runtime.publish import adopt
+from airflow_mlpipe.runtime.cache import Blob, BlobCache
+from airflow_mlpipe.runtime.described import described
 from airflow_mlpipe.runtime.tidy import NEW
+from airflow_mlpipe.values.annotations import wanted
 from airflow_mlpipe.values.glimpse import glimpse
 from airflow_mlpipe.values.load import load_value
 from airflow_mlpipe.values.materializer import PATH, Saved
@@ -72,8 +72,7 @@ def load(value: Any, form: Any = Any) -> Any:
     if saved.format == PICKLE:
         made = f"{reference.dag_id}/{reference.run_id}/{reference.task_id}"
         check_allowed(allow_pickle, "read", where=f"value made by {made}")
-    path = staged(reference, stores, named=reference.format in ("", PATH))
-    return load_value(path, saved, form, allow_pickle=allow_pickle)
+    return load_value(_found(reference, stores, form), saved, form, allow_pickle=allow_pickle)
 
 
 def load_any(value: Any) -> Any:
@@ -94,6 +93,25 @@ def expanded(value: Any) -> Any:
     if value["format"] == AIRFLOW:
         return load(value)
     return _read(checked(OutputReference.from_json(value), where="XCom"), Stores())
+
+
+def _found(reference: OutputReference, stores: Stores, form: Any) -> Path:
+    """The file or folder of a value, for who reads it in a form.
+
+    The workspace's own file will do where nobody is given its path, and where a copy buys nothing because the cache is
+    on the same disk.
+    """
+    named = reference.format in ("", PATH)
+    if reference.kind == "file" and not named and not wanted(form).path:
+        folder = stores.settings.cache.absolute()
+        blob = Blob(reference.digest, reference.size, reference.executable)
+        if not BlobCache(folder / "blobs").is_whole(blob):
+            own = stores.contents(reference.datastore).file(reference.digest, reference.size)
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                if own is not None and own.stat().st_dev == folder.stat().st_dev:
+                    return own
+    return staged(reference, stores, named=named)
 
 
 def _read(reference: OutputReference, stores: Stores) -> Any:
@@ -185,7 +203,10 @@ def keep(document: Any, *, like: OutputReference, stores: Stores, form: str = XC
 def _published(saved: Saved, path: Path, name: str, who: Producer | None, stores: Stores) -> OutputReference:
     content = LocalIndex(None).identify(path)
     contents = stores.workspace.contents
-    contents.publish(path, content)
+    # A file that its task named may still be open there, or have other names.
+    if saved.format == PATH or not contents.take(path, content):
+        contents.publish(path, content)
+        BlobCache(stores.settings.cache.absolute() / "blobs").adopt_all(path, content)
     key = blob_key(content.digest) if content.kind == "file" else tree_key(content.digest)
     reference = replace(
         _reference(name, who),
@@ -197,7 +218,6 @@ def _published(saved: Saved, path: Path, name: str, who: Producer | None, stores
         files=content.files,
         executable=content.executable,
     )
-    adopt(path, content, BlobCache(stores.settings.cache.absolute() / "blobs"))
     return fitted(described(reference, replace(saved, preview=shown(saved.preview))))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from airflow_mlpipe.compute.config import ComputeConfig
@@ -12,12 +13,14 @@ from airflow_mlpipe.fingerprint.local import LocalIndex
 from airflow_mlpipe.hooks.computes import config_of_compute, login_of
 from airflow_mlpipe.hooks.datastore import config_of_datastore, config_of_url
 from airflow_mlpipe.hooks.settings import Settings, load_settings
-from airflow_mlpipe.model.data import Datastore
 from airflow_mlpipe.store.base import ObjectStore
 from airflow_mlpipe.store.config import StoreConfig
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.open import open_store
 from airflow_mlpipe.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from airflow_mlpipe.model.data import Datastore
 
 OURS = ".mlpipe"
 """Folder of a datastore that is not the workspace, in which contents that were published there are kept."""
@@ -62,6 +65,8 @@ class Stores:
         if not spelling:
             return self.workspace.contents
         if spelling not in self._contents:
+            from airflow_mlpipe.model.data import Datastore
+
             config = config_of_datastore(Datastore.spelled(spelling), self.settings)
             inner = StoreConfig(
                 url=f"{config.url.rstrip('/')}/{OURS}", options=config.options, filesystem=config.filesystem

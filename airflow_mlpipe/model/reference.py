@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import CorruptedError
-from airflow_mlpipe.model.data import Kind
 from airflow_mlpipe.model.documents import TAG, check_tag, tag
+
+if TYPE_CHECKING:
+    from airflow_mlpipe.model.data import Kind
 
 _VERSION = 1
 XCOM = "xcom/1"

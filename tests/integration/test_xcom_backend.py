@@ -91,6 +91,42 @@ def test_an_equal_value_is_written_once(run_dag, backend):
     assert sorted(p.name for p in (run_dag.workspace / "blobs").rglob("*") if p.is_file()) == blobs
 
 
+def test_a_value_lies_once_on_a_disk_and_is_read_where_it_lies(run_dag, backend):
+    """The workspace's file is all there is; who asks for a path, which could be written to, gets a copy's."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from airflow_mlpipe import load
+    from airflow_mlpipe.hooks.settings import load_settings
+
+    run = run_dag(
+        """
+        with DAG("arrays", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            @task
+            def numbers():
+                import numpy as np
+                return np.arange(12_345)
+
+            @task
+            def total(values):
+                return int(values.sum())
+
+            total(numbers())
+        """
+    )
+    assert run["total"].xcoms["return_value"] == 12_345 * 12_344 // 2, run.log
+    row = run["numbers"].xcoms["return_value"]
+    name = row["digest"].replace(":", "_")
+    (stored,) = (run_dag.workspace / "blobs").rglob(name)
+    cached = load_settings().cache / "blobs"
+    assert list(cached.rglob(name)) == []
+    given = load(row, Path)
+    assert not given.samefile(stored)
+    assert given.parent.parent == cached
+    assert np.load(given).sum() == load(row).sum()
+
+
 def test_gc_keeps_what_an_xcom_refers_to_until_the_xcom_is_deleted(run_dag, backend):
     """The value is needed while its row is remembered, and garbage afterwards."""
     from datetime import timedelta
