@@ -17,6 +17,9 @@ _VERSION = 1
 XCOM = "xcom/1"
 """Format of a JSON file with what XCom would hold if it were not too long: references and small values."""
 
+AIRFLOW = "airflow/1"
+"""Format of a JSON file with what Airflow's own backend would have put into XCom: objects that only it gives back."""
+
 _TYPED = ("type", "format", "preview", "details", "length")
 
 

@@ -147,6 +147,128 @@ def test_gc_keeps_what_an_xcom_refers_to_until_the_xcom_is_deleted(run_dag, back
     assert len(garbage()) == 1
 
 
+OBJECTS = """
+with DAG("objects", schedule=None):
+    from airflow_mlpipe import step
+
+    @task
+    def made(count):
+        from airflow_mlpipe import Datastore
+        return {"stores": [Datastore(f"store_{i}") for i in range(count)], "pair": (1, {2})}
+
+    @task
+    def seen(found):
+        from airflow_mlpipe import Datastore
+        return [all(type(one) is Datastore for one in found["stores"]), found["pair"] == (1, {2})]
+
+    @step
+    def stepped(found) -> list:
+        return [found["stores"][-1]["name"], found["pair"] == (1, {2})]
+
+    for count in (2, 500):
+        found = made(count)
+        seen(found)
+        stepped(found)
+"""
+
+
+def test_objects_that_airflow_gives_back_come_alike_from_short_and_from_long_values(run_dag, backend, monkeypatch):
+    """Of any length, ordinary tasks get the classes that the deployment allows; a step gets dicts, as from any task."""
+    from airflow.sdk import serde
+
+    monkeypatch.setenv("AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES", "airflow_mlpipe.model.data.Datastore")
+    for cached in (serde._get_patterns, serde._get_regexp_patterns):
+        cached.cache_clear()
+    run = run_dag(OBJECTS)
+    assert set(run.states.values()) == {"success"}, run.log
+    assert run["seen"].xcoms["return_value"] == run["seen__1"].xcoms["return_value"] == [True, True]
+    assert run["stepped"].xcoms["return_value"] == ["store_1", True]
+    assert run["stepped__1"].xcoms["return_value"] == ["store_499", True]
+    assert run["made__1"].xcoms["return_value"]["format"] == "airflow/1"
+
+
+MORE = """
+with DAG("more", schedule=None):
+    from airflow_mlpipe import step
+
+    @task
+    def file():
+        import gzip
+        from pathlib import Path
+        path = Path("a table.csv.gz")
+        path.write_bytes(gzip.compress(b"x\\n1\\n", mtime=0))
+        path.chmod(0o755)
+        return path
+
+    @task
+    def read(path):
+        import os
+        import pandas as pd
+        return [path.name, int(pd.read_csv(path)["x"][0]), os.access(path, os.X_OK)]
+
+    @task
+    def texts():
+        return ["x" * 1000 + str(n) for n in range(4)]
+
+    @task
+    def last(text):
+        return text[-1]
+
+    @step
+    def stepped_last(text: str) -> str:
+        return text[-1]
+
+    @task
+    def holder():
+        from dataclasses import dataclass
+        import numpy as np
+
+        @dataclass
+        class Holder:
+            array: object
+            n: int
+
+        return Holder(np.arange(3), 3)
+
+    @task
+    def held(found):
+        return [found["array"].tolist(), found["n"]]
+
+    @task
+    def pair():
+        return (1, "two")
+
+    @task
+    def is_pair(found):
+        return type(found).__name__
+
+    @step
+    def stepped_pair() -> tuple:
+        return (1, "two")
+
+    read(file())
+    held(holder())
+    is_pair(pair())
+    is_pair(stepped_pair())
+    last.expand(text=texts())
+    stepped_last.expand(text=texts())
+"""
+
+
+@pytest.mark.usefixtures("backend")
+def test_values_of_every_shape_come_as_they_are(run_dag, monkeypatch, tmp_path):
+    """A file under its own name and mode, an object that holds an array, a tuple; and a long list is mapped over."""
+    monkeypatch.chdir(tmp_path)
+    run = run_dag(MORE)
+    assert set(run.states.values()) == {"success"}, run.log
+    assert run["read"].xcoms["return_value"] == ["a table.csv.gz", 1, True]
+    assert run["held"].xcoms["return_value"] == [[0, 1, 2], 3]
+    assert run["is_pair"].xcoms["return_value"] == run["is_pair__1"].xcoms["return_value"] == "tuple"
+    assert run["texts"].xcoms["return_value"]["length"] == 4
+    for task in ("last", "stepped_last"):
+        assert [run[task, n].xcoms["return_value"] for n in range(4)] == ["0", "1", "2", "3"]
+
+
 FORGED = """
 from airflow_mlpipe import Input, Output, PipelineData, CommandStep, step
 
