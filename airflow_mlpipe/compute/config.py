@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, NoReturn, get_args
 
+from airflow_mlpipe.compute.kubernetes_config import MEMBERS, KubernetesConfig, check_config, parse_member
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError
 from airflow_mlpipe.model.resources import parse_bytes
 
@@ -69,8 +70,10 @@ class DockerConfig:
         return self.host is not None and not self.host.startswith("unix://")
 
 
-ComputeConfig = LocalConfig | DockerConfig
-KINDS: Mapping[str, type[LocalConfig] | type[DockerConfig]] = {k.kind: k for k in (LocalConfig, DockerConfig)}
+ComputeConfig = LocalConfig | DockerConfig | KubernetesConfig
+KINDS: Mapping[str, type[LocalConfig] | type[DockerConfig] | type[KubernetesConfig]] = {
+    k.kind: k for k in (LocalConfig, DockerConfig, KubernetesConfig)
+}
 
 
 def refuse_no_image(name: str, *, where: str) -> NoReturn:
@@ -99,7 +102,15 @@ def parse_compute(document: Mapping[str, Any], *, where: str) -> ComputeConfig:
     known = {f.name: f for f in fields(kind)}
     if unknown := sorted(set(members) - set(known)):
         raise ConfigurationError("unknown option", where=f"{where} ({kind.kind})", given=unknown, valid=sorted(known))
-    return kind(**{name: _value(name, value, known[name].default, where) for name, value in members.items()})
+    read = _kubernetes_value if kind is KubernetesConfig else _value
+    config = kind(**{name: read(name, value, known[name].default, where) for name, value in members.items()})
+    if isinstance(config, KubernetesConfig):
+        check_config(config, where)
+    return config
+
+
+def _kubernetes_value(name: str, value: Any, default: Any, where: str) -> Any:
+    return parse_member(name, value, f"{where}: {name}") if name in MEMBERS else _value(name, value, default, where)
 
 
 def _value(name: str, value: Any, default: Any, where: str) -> Any:
