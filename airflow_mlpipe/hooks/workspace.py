@@ -15,13 +15,10 @@ from airflow_mlpipe.hooks.datastore import config_of_datastore, config_of_url
 from airflow_mlpipe.hooks.settings import Settings, load_settings
 from airflow_mlpipe.model.data import Datastore
 from airflow_mlpipe.store.base import ObjectStore
-from airflow_mlpipe.store.config import StoreConfig
+from airflow_mlpipe.store.config import StoreConfig, contents_of
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.open import open_store
 from airflow_mlpipe.store.workspace import Workspace
-
-OURS = ".mlpipe"
-"""Folder of a datastore that is not the workspace, in which contents that were published there are kept."""
 
 
 class Stores:
@@ -48,7 +45,7 @@ class Stores:
     @cached_property
     def workspace(self) -> Workspace:
         """The workspace."""
-        store = open_store(config_of_url(self.settings.workspace, self.settings.workspace_connection))
+        store = open_store(self.config(""))
         return Workspace(store, self._open_contents(store), lease_seconds=self.settings.lease_seconds)
 
     def datastore(self, datastore: Datastore) -> ObjectStore:
@@ -63,17 +60,19 @@ class Stores:
         if not spelling:
             return self.workspace.contents
         if spelling not in self._contents:
-            config = config_of_datastore(Datastore.spelled(spelling), self.settings)
-            inner = StoreConfig(
-                url=f"{config.url.rstrip('/')}/{OURS}", options=config.options, filesystem=config.filesystem
-            )
-            self._contents[spelling] = self._open_contents(open_store(inner))
+            self._contents[spelling] = self._open_contents(open_store(contents_of(self.config(spelling))))
         return self._contents[spelling]
 
     def local_root(self, datastore: Datastore) -> Path | None:
         """The folder of a datastore that is one; ``None`` for any other."""
         parts = urlsplit(self.datastore(datastore).url)
         return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    def config(self, spelling: str) -> StoreConfig:
+        """What it takes to open a datastore, or the workspace; see :class:`EngineStores`."""
+        if not spelling:
+            return config_of_url(self.settings.workspace, self.settings.workspace_connection)
+        return config_of_datastore(Datastore.spelled(spelling), self.settings)
 
     def compute(self, name: str) -> ComputeConfig:
         """What is said of a compute.  :raises ConfigurationError: when there is none of this name."""
