@@ -138,7 +138,7 @@ def _mapping(value: Any, where: str) -> Mapping[str, Any]:
 def _texts(value: Any, where: str) -> Mapping[str, str]:
     found = _mapping(value, where)
     if wrong := sorted(k for k, v in found.items() if not isinstance(v, str)):
-        raise ConfigurationError("not texts by name", where=where, given=wrong, fix='write every value in quotes')
+        raise ConfigurationError("not texts by name", where=where, given=wrong, fix="write every value in quotes")
     return found
 
 

@@ -27,6 +27,7 @@ from airflow_mlpipe.runtime.orders import make_order, put_order
 from airflow_mlpipe.runtime.plan import plan
 from airflow_mlpipe.runtime.stores import EngineStores
 from airflow_mlpipe.runtime.verdict import Ended, check
+from airflow_mlpipe.store.layout import order_key
 
 _QUOTA_ROUND = 10.0  # seconds between tries to fit a pod into a quota
 _ROUND = 0.5  # seconds between looks whether the step was cancelled
@@ -120,9 +121,7 @@ class PodAttempt:
         job, config, workspace = self._job, self._config, self._place.workspace
         body = pod_of(job, plan(job), config, workspace=workspace)
         files = files_of(job, self._place.stores, config)
-        self._order = put_order(
-            make_order(job, self._place.stores, allow_pickle=self._place.allow_pickle), self._place.stores
-        )
+        put_order(make_order(job, self._place.stores, allow_pickle=self._place.allow_pickle), self._place.stores)
         secret = self._cluster.create("secret", secret_of(job, config, files, workspace=workspace))
         try:
             pod = self._create(body)
@@ -177,7 +176,9 @@ class PodAttempt:
         try:
             check(ended, self._where, self._program(), job.timeout, memory)
         except ProgramFailedError as error:
-            if job.step.function is not None and isinstance(told := self._candidates.error(self._attempt), FunctionError):
+            if job.step.function is not None and isinstance(
+                told := self._candidates.error(self._attempt), FunctionError
+            ):
                 raise told from error
             raise
         return ended
@@ -186,9 +187,7 @@ class PodAttempt:
         return plan(self._job).argv[0]
 
     def _result(self, ended: Ended, recheck: Callable[[], object] | None) -> JobResult:
-        result = self._candidates.commit(
-            self._attempt, where=self._where, seconds=ended.seconds, recheck=recheck
-        )
+        result = self._candidates.commit(self._attempt, where=self._where, seconds=ended.seconds, recheck=recheck)
         return replace(result, outputs=with_own_uris(result.outputs, self._place.stores))
 
     def _remove(self, pod: Object) -> None:
@@ -197,6 +196,11 @@ class PodAttempt:
             self._cluster.delete("pod", pod["metadata"]["name"], uid=pod["metadata"]["uid"], grace=0)
             if not self._is_owned:
                 self._cluster.delete("secret", name_of(self._job))
-            self._candidates.forget(self._attempt)
+            self._forget(pod)
         except MLPipeError as error:
             self._on_line(f"cannot remove what is left of the pod: {error}")
+
+    def _forget(self, pod: Object) -> None:
+        fingerprint = pod["metadata"]["annotations"][f"{PREFIX}fingerprint"]
+        self._place.stores.contents("").store.delete([order_key(fingerprint, self._attempt)])
+        self._candidates.forget(self._attempt)

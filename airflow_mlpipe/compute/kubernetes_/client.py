@@ -101,9 +101,7 @@ class Cluster:
         """Let a secret go with its pod."""
         owner = {"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
         body = {"metadata": {"ownerReferences": [owner]}}
-        self._ask(
-            lambda: self._core.patch_namespaced_secret(secret, self.namespace, body, **_OPTIONS), "patch secrets"
-        )
+        self._ask(lambda: self._core.patch_namespaced_secret(secret, self.namespace, body, **_OPTIONS), "patch secrets")
 
     def delete(self, kind: str, name: str, *, uid: str | None = None, grace: float | None = None) -> None:
         """Delete what may be gone already.
@@ -258,7 +256,8 @@ def open_cluster(config: KubernetesConfig, *, where: str) -> tuple[ApiClient, st
     :raises ConfigurationError: without the client, and where nothing says which cluster.
     """
     try:
-        from kubernetes import client, config as loading
+        from kubernetes import client
+        from kubernetes import config as loading
     except ImportError as error:
         raise ConfigurationError(
             "the Kubernetes compute needs the Kubernetes client",

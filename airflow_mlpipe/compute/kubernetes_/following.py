@@ -5,6 +5,7 @@ What the pod's status says decides.  Its log is shown and decides nothing; event
 
 from __future__ import annotations
 
+import math
 import queue
 import signal
 import time
@@ -22,6 +23,7 @@ from airflow_mlpipe.errors import ComputeError, MLPipeError
 from airflow_mlpipe.runtime.verdict import Ended, Stop
 
 _ROUND = 0.3  # seconds between looks at the clock
+_AGAIN = 2.0  # seconds before a log that broke is read again
 _LAST_LINES = 15.0  # seconds that a log may go on after its container's end
 _MARGIN = 15.0  # seconds that a cluster may take to do what it was asked for
 _STARTS = 3  # of the agent, without a word from it
@@ -164,18 +166,22 @@ class Following:
     # ---- its lines -------------------------------------------------------------------------------------------------
 
     def _read_log(self) -> None:
-        begun = self._started is not None or self._ended_at is not None
-        if begun and not self._log.is_reading and not self._log.was_read and time.monotonic() >= self._log_from:
-            self._log_from = time.monotonic() + 1.0
-            self._log.start()
         if self._log.is_reading:
             self._log.pump(_ROUND)
-        if self._log.was_read and self._ended_at is None:  # it was cut, or the node took it for ended
-            self._log.again()
+            self._log_from = time.monotonic() + _AGAIN
+        begun = self._started is not None or self._ended_at is not None
+        if not begun or self._log.is_reading or time.monotonic() < self._log_from:
+            return
+        if (
+            not self._log.was_read or self._ended_at is None
+        ):  # it was cut; or the status is late, and no line comes twice
+            self._log_from = time.monotonic() + _AGAIN
+            self._log.start()
 
     def _read_last_lines(self) -> None:
         until = time.monotonic() + _LAST_LINES
-        while self._ended_at is not None and not self._log.was_read and time.monotonic() < until:
+        begun = self._started is not None or self._ended_at is not None
+        while begun and not self._log.was_read and time.monotonic() < until:
             if not self._log.is_reading and self._gone:
                 break
             self._read_log()
@@ -193,9 +199,8 @@ class Following:
                 self._cluster.delete("pod", self._name, uid=self._uid, grace=0)
         elif self._cancelled():
             self._end("cancelled", now)
-        elif self._ended_at is None and limits.timeout is not None and self._started is not None:
-            if now - self._started >= limits.timeout:
-                self._end("timeout", now)
+        elif self._ended_at is None and now - (self._started or now) >= (limits.timeout or math.inf):
+            self._end("timeout", now)
         if self._stop is None:
             self._keep_budgets(now)
 

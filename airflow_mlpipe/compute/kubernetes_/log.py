@@ -35,7 +35,7 @@ class PodLog:
     def start(self) -> None:
         """Read on from the last line that was read, unless somebody reads."""
         if not self._reading:
-            self._reading = True
+            self._reading, self._was_read = True, False
             threading.Thread(target=self._read, name="mlpipe-kubernetes-log", daemon=True).start()
 
     @property
@@ -47,10 +47,6 @@ class PodLog:
     def was_read(self) -> bool:
         """Whether it could be opened at all, and has come to an end."""
         return self._was_read
-
-    def again(self) -> None:
-        """The stream ended, and the container did not: there is more."""
-        self._was_read = False
 
     def pump(self, seconds: float) -> None:
         """Hand on what has come, waiting so long for more."""

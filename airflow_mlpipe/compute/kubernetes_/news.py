@@ -9,7 +9,7 @@ from airflow_mlpipe.compute.kubernetes_ import state
 from airflow_mlpipe.compute.kubernetes_.changes import PodEvents
 from airflow_mlpipe.compute.kubernetes_.client import Cluster, Object
 
-_SILENT = frozenset({"Created", "Started", "Killing", "SuccessfulMountVolume", "TaintManagerEviction"})
+_SILENT = frozenset({"Created", "Started", "Killing", "SuccessfulMountVolume", "TaintManagerEviction", "Unhealthy"})
 """Reasons of events that say what is to be expected, or what is told better otherwise."""
 
 _LONGEST = 600

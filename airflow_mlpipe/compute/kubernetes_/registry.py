@@ -139,7 +139,9 @@ class _Registry:
         answer = self._ask("HEAD", f"manifests/{self._reference.tag}")
         digest = answer.headers.get("docker-content-digest", "")
         if not _DIGEST.match(digest):  # a registry need not say it
-            digest = "sha256:" + hashlib.sha256(self._ask("GET", f"manifests/{self._reference.tag}").content).hexdigest()
+            digest = (
+                "sha256:" + hashlib.sha256(self._ask("GET", f"manifests/{self._reference.tag}").content).hexdigest()
+            )
         try:
             return self._described(digest)
         except (ComputeError, ConfigurationError, KeyError, ValueError, TypeError, StopIteration):

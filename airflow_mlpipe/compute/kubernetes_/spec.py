@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from airflow_mlpipe.compute.kubernetes_.gpus import gpu_demand
@@ -19,7 +20,9 @@ from airflow_mlpipe.compute.kubernetes_.user import User, user_of
 from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
 from airflow_mlpipe.model.resources import Gpu, Resources, parse_bytes
 from airflow_mlpipe.runtime.job import Job
+from airflow_mlpipe.runtime.layout import Layout
 from airflow_mlpipe.runtime.plan import Planned
+from airflow_mlpipe.runtime.remote import ready_of
 from airflow_mlpipe.store.layout import order_key
 
 TOP = "/mlpipe"
@@ -35,6 +38,9 @@ _CLOSED = {
     "capabilities": {"drop": ["ALL"]},
     "seccompProfile": {"type": "RuntimeDefault"},
 }
+_READY = f"import os, sys; sys.exit(not os.path.exists({str(ready_of(Layout(Path(TOP))))!r}))"
+"""As the agent's own ``ready``, without what it imports: it is asked every few seconds."""
+
 _DAY = 86_400
 _PROBE_SECONDS = 2
 
@@ -131,7 +137,7 @@ def _placement(job: Job, config: KubernetesConfig) -> dict[str, Any]:
 
 def _main(job: Job, program: Planned, user: User, config: KubernetesConfig) -> dict[str, Any]:
     assert job.image is not None
-    security = _CLOSED | user.security
+    security = {**_CLOSED, **user.security}
     if config.read_only:
         security["readOnlyRootFilesystem"] = True
     container = {
@@ -229,7 +235,7 @@ def _agent(job: Job, user: User, config: KubernetesConfig) -> dict[str, Any]:
         "restartPolicy": "Always",
         "command": [*_MODULE, "sidecar", *files],
         "startupProbe": {
-            "exec": {"command": [*_MODULE, "ready", "--root", TOP]},
+            "exec": {"command": ["python", "-I", "-S", "-c", _READY]},
             "periodSeconds": _PROBE_SECONDS,
             "timeoutSeconds": 30,
             "failureThreshold": _DAY // _PROBE_SECONDS,
@@ -249,9 +255,8 @@ def _fixed(ours: Mapping[str, Any]) -> dict[str, Any]:
     """What no template changes: what runs, what is found by, and what the step asks for."""
     (main,), (agent, *_) = ours["spec"]["containers"], ours["spec"]["initContainers"]
     names = ("name", "image", "args", "workingDir", "env", "resources", "volumeMounts")
-    labels = {k: v for k, v in ours["metadata"]["labels"].items()}
     return {
-        "metadata": {**ours["metadata"], "labels": labels},
+        "metadata": ours["metadata"],
         "spec": {
             "restartPolicy": "Never",
             "volumes": ours["spec"]["volumes"],

@@ -34,7 +34,8 @@ def image_trouble(container: str, reason: str, message: str, image: str, where: 
     if reason in ("InvalidImageName", "ErrImageNeverPull"):
         return ConfigurationError(f"{whose} cannot be used: {message}", where=where, given=image, fix=_IMAGE_FIX)
     if reason in PULLING and any(words in message.lower() for words in _PERMANENT):
-        return ConfigurationError(f"there is no such image: {_short(message)}", where=where, given=image, fix=_IMAGE_FIX)
+        what = f"there is no such image: {_short(message)}"
+        return ConfigurationError(what, where=where, given=image, fix=_IMAGE_FIX)
     return None
 
 
