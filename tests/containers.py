@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 def engine() -> Iterator[DockerClient]:
     """A client of the engine; tests that need it are skipped where none can be had, and the reason is said."""
     import docker
-
     from tools import engine as tool
 
     ran = tool.is_up()
@@ -39,3 +38,11 @@ def base_image(engine: DockerClient) -> str:
         pytest.skip("CONTAINER TESTS ARE SKIPPED: there is no busybox to make an image of")
     load(engine)
     return TAG
+
+
+@pytest.fixture(scope="session")
+def agent_image(engine: DockerClient, base_image: str) -> str:
+    """The tag of the agent's image, of the code as it is now: for folders, S3 and Azure."""
+    from tools.agent_image import load_agent
+
+    return load_agent(engine)

@@ -118,10 +118,8 @@ class AgentBench:
 
     def start(self, verb: str, *more: str) -> subprocess.Popen[str]:
         """The agent, running."""
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            self.command(verb, *more), stdout=pipe, stderr=subprocess.STDOUT, text=True, env=clean()
-        )
+        command, pipe = self.command(verb, *more), subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, env=clean())
 
     def do(self, verb: str, *more: str) -> int:
         """The agent's exit code."""
