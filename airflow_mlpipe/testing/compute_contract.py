@@ -45,6 +45,7 @@ from airflow_mlpipe.model.step import CodeSpec, InputPath, InputPort, OutputPath
 from airflow_mlpipe.runtime.job import Job, JobResult
 from airflow_mlpipe.runtime.stores import Host
 from airflow_mlpipe.store.base import ObjectStore
+from airflow_mlpipe.store.config import StoreConfig
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.local import LocalObjectStore
 
@@ -72,22 +73,28 @@ class FolderStores:
         """Its path."""
         return self.root / datastore.name
 
+    def config(self, spelling: str) -> StoreConfig:
+        """Its URL."""
+        return StoreConfig(url=(self.root / (Datastore.spelled(spelling).name if spelling else "workspace")).as_uri())
+
 
 @dataclass
 class ComputeBench:
     """Runs programs on a compute.
 
     :param root: folder of the test. :param make: a compute of this bench. :param image: that steps run in.
+    :param stores: with the workspace's store as ``store``; by default folders below ``root``.
     """
 
     root: Path
     make: Callable[[ComputeBench], Compute]
     image: str | None = None
+    stores: Any = None
     lines: list[str] = field(default_factory=list)
     attempts: int = 0
 
     def __post_init__(self) -> None:
-        self.stores = FolderStores(self.root / "stores")
+        self.stores = self.stores or FolderStores(self.root / "stores")
         self.host = Host(cache=self.root / "cache", scratch=self.root / "scratch")
 
     def job(
@@ -137,7 +144,7 @@ class ComputeBench:
         """The bytes of an output, or of a file in it."""
         contents = self.stores.contents(reference.datastore)
         digest = dict(contents.walk(reference.digest))[path].digest if path else reference.digest
-        return contents.read_bytes(digest)
+        return bytes(contents.read_bytes(digest))
 
     def left(self) -> list[str]:
         """Folders of attempts that are still there."""
@@ -382,7 +389,7 @@ class ComputeContract:
         """The next try follows the program to its end; it is started once, and its result counts."""
         _need_survival(self.survives)
         self._kill_worker(bench, 'while [ ! -e "$MLPIPE_CHECKPOINT_DIR/go" ]')
-        (bench.host.cache / "checkpoints" / "mlp1%3Adead" / "go").touch()
+        self.let_go_on(bench)
         (out,) = bench.run(self._dead_job(bench, "exit 9")).outputs
         assert bench.read(out) == b"done\n"
         assert (bench.host.cache / "checkpoints").joinpath("mlp1%3Adead").exists() is False
@@ -402,6 +409,10 @@ class ComputeContract:
         self._kill_worker(bench, "while true")
         (out,) = bench.run(self._dead_job(bench, 'echo new > "$1"', same="mlp1:other")).outputs
         assert bench.read(out) == b"new\n"
+
+    def let_go_on(self, bench: ComputeBench) -> None:
+        """Make the file ``go`` in the checkpoints of the program that a dead worker left."""
+        (bench.host.cache / "checkpoints" / "mlp1%3Adead" / "go").touch()
 
     def wait_until_ended(self, bench: ComputeBench) -> None:
         """Wait until no program of the bench runs."""
