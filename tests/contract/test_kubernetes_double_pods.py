@@ -377,12 +377,20 @@ def test_a_dropped_log_can_be_followed_again(kubernetes_double: KubernetesDouble
 
 
 def test_a_log_needs_a_container(cluster: Cluster) -> None:
-    """With several containers one must be named; one that has not begun has no log."""
-    cluster.run(pod("p", container(), container(name="other"), nodeSelector={"nowhere": "true"}))
+    """With several containers one must be named; what has not begun has no log."""
+    missing = [{"name": "v", "secret": {"secretName": "none"}}]
+    cluster.run(pod("p", container(), container(name="other"), volumes=missing))
     answer = refused(cluster.core.read_namespaced_pod_log, "p", cluster.namespace)
     assert answer["message"] == "a container name must be specified for pod p, choose one of: [base other]"
+    until(lambda: "FailedMount" in cluster.events("p"))
     answer = refused(cluster.core.read_namespaced_pod_log, "p", cluster.namespace, container="base")
     assert answer["message"] == 'container "base" in pod "p" is waiting to start: ContainerCreating'
+
+
+def test_a_pod_without_a_node_has_an_empty_log(cluster: Cluster) -> None:
+    """There is nobody to ask, and no error."""
+    cluster.run(pod("p", nodeSelector={"nowhere": "true"}))
+    assert cluster.log("p") == ""
 
 
 # -- network and cleaning ---------------------------------------------------------------------------------------------
