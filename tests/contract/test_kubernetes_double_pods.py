@@ -174,6 +174,35 @@ def test_sidecars_end_after_the_main_containers_the_last_one_first(cluster: Clus
     assert cluster.log("reader") == "main\ntwo\none\n"
 
 
+def test_the_sidecars_of_a_deleted_pod_end_after_its_main_containers(cluster: Cluster) -> None:
+    """However long the main container takes within its grace, the sidecar is asked only then."""
+    claim = {"metadata": {"name": "c"}}
+    claim["spec"] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    cluster.core.create_namespaced_persistent_volume_claim(cluster.namespace, claim)
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    script = "trap '{}echo {} >> /v/order; exit 0' TERM; touch /v/{}; while :; do sleep 0.1; done"
+    probe = {"exec": {"command": ["test", "-e", "/v/side"]}, "periodSeconds": 1}
+    side = sidecar(script.format("", "side", "side"), volumeMounts=_AT_V, startupProbe=probe)
+    main = container(script.format("sleep 1; ", "main", "main"), volumeMounts=_AT_V)
+    main["readinessProbe"] = {"exec": {"command": ["test", "-e", "/v/main"]}, "periodSeconds": 1}
+    cluster.run(pod("p", main, initContainers=[side], volumes=volumes))
+    until(lambda: condition(cluster.running("p"), "Ready").status == "True")
+    cluster.core.delete_namespaced_pod("p", cluster.namespace, grace_period_seconds=60)
+    until(lambda: cluster.is_gone("p"))
+    cluster.done(pod("reader", container("cat /v/order", volumeMounts=_AT_V), volumes=volumes))
+    assert cluster.log("reader") == "main\nside\n"
+
+
+def test_a_sidecar_whose_start_fails_starts_again(cluster: Cluster) -> None:
+    """A startup probe that has failed too often ends the container; the next attempt may do better."""
+    script = "n=$(ls /v | wc -l); touch /v/$n; trap 'exit 1' TERM; while :; do sleep 0.1; done"
+    probe = {"exec": {"command": ["test", "-e", "/v/1"]}, "periodSeconds": 1, "failureThreshold": 1}
+    side = sidecar(script, volumeMounts=_AT_V, startupProbe=probe)
+    ended = cluster.done(pod("p", initContainers=[side], **_SHARED))
+    assert (ended.status.phase, status(ended, "side").restart_count) == ("Succeeded", 1)
+    assert cluster.events("p")["Unhealthy"].startswith("Startup probe failed")
+
+
 def test_a_pod_runs_until_its_sidecars_have_ended(cluster: Cluster) -> None:
     """While a sidecar finishes its work the pod is ``Running``, though its main container's end is known."""
     slow = sidecar(
