@@ -200,7 +200,9 @@ def test_a_sidecar_whose_start_fails_starts_again(cluster: Cluster) -> None:
     side = sidecar(script, volumeMounts=_AT_V, startupProbe=probe)
     ended = cluster.done(pod("p", initContainers=[side], **_SHARED))
     assert (ended.status.phase, status(ended, "side").restart_count) == ("Succeeded", 1)
-    assert cluster.events("p")["Unhealthy"].startswith("Startup probe failed")
+    events = cluster.events("p")
+    assert "Startup probe failed" in events["Unhealthy"]
+    assert "Container side failed startup probe, will be restarted" in events["Killing"]
 
 
 def test_a_pod_runs_until_its_sidecars_have_ended(cluster: Cluster) -> None:
