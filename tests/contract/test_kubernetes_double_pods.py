@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -488,12 +489,16 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_the_next_double_removes_what_a_killed_one_has_left(engine: DockerClient, base_image: str) -> None:
+def test_the_next_double_removes_what_a_killed_one_has_left(
+    engine: DockerClient, base_image: str, tmp_path: Path
+) -> None:
     """Containers and volumes are found by the process that made them."""
     from kubernetes_double.kubelet.engine import remove_abandoned
 
     root = Path(__file__).parents[2]
-    ended = subprocess.run([sys.executable, "-c", _KILLED, base_image], cwd=root, capture_output=True, text=True)
+    command = [sys.executable, "-c", _KILLED, base_image]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert ended.returncode == -9, ended.stderr
     label = f"mlpipe.kubernetes-double={ended.stdout.strip()}"
     assert len(engine.api.containers(filters={"label": label})) == 2

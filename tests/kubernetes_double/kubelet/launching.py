@@ -48,6 +48,8 @@ class Launcher:
             return False
         if each.attempt < 0:
             each.wait = 0  # that was for the image
+        if each.previous:
+            self._engine.remove(each.previous)  # a kubelet keeps one
         each.previous, each.id = each.id, container
         each.attempt += 1
         self._events.normal(pod, "Created", f"Created container: {each.name}", each.field)
