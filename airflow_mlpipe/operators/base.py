@@ -36,6 +36,7 @@ from airflow_mlpipe.operators.edges import edges_of
 from airflow_mlpipe.operators.links import OriginLink
 from airflow_mlpipe.operators.mapped import StepPartial
 from airflow_mlpipe.operators.output_arg import OutputArg
+from airflow_mlpipe.operators.placement import placed
 from airflow_mlpipe.operators.ports import Inputs, Port, check_outputs, plain_arguments
 from airflow_mlpipe.operators.program import Said
 from airflow_mlpipe.operators.xcoms import mappable, push_outputs, push_return_value, push_summary, return_value
@@ -142,6 +143,7 @@ class StepOperator(Lineage, BaseOperator):
         said = Said(arguments, command, script_name, source_directory, code)
         program = self.complete(said, where=where)
         output_data = check_outputs(outputs, where=where)
+        kwargs |= placed(compute_target, resources, kwargs, where=where)
         super().__init__(outlets=asset_outlets(outlets, output_data), **kwargs)
         collected, resource = Inputs(where), Inputs(where)
         collected.add_all(inputs)
@@ -204,6 +206,8 @@ class StepOperator(Lineage, BaseOperator):
         """Airflow's ``partial``, with the edges and checks of a step."""
         outputs = check_outputs(kwargs.get("outputs"), where=f"step {kwargs.get('task_id')!r}")
         kwargs["outlets"] = asset_outlets(kwargs.get("outlets"), outputs)
+        where = f"step {kwargs.get('task_id')!r}"
+        kwargs |= placed(kwargs.get("compute_target"), kwargs.get("resources"), kwargs, where=where)
         stock = super().partial(**kwargs)
         stock._expand_called = True  # it is replaced by ours, and would warn that it was never mapped
         return StepPartial(operator_class=cls, kwargs=stock.kwargs, params=stock.params)
