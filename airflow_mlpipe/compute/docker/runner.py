@@ -25,6 +25,7 @@ from airflow_mlpipe.compute.docker.spec import (
     ContainerSpec,
     container_spec,
     gpu_kind,
+    in_short,
     is_foreign,
     to_engine,
     view_of,
@@ -187,7 +188,7 @@ class ContainerRunner:
             except APIError as error:
                 self._remove(container, 0)
                 raise self._refused(error, spec) from error
-        self._on_line(f"started the container {spec.name} of {self._job.image.name if self._job.image else spec.image}")
+        self._on_line(f"started the container {spec.name}: {in_short(spec)}")
         return container
 
     def _refused(self, error: Exception, spec: ContainerSpec) -> Exception:
