@@ -142,7 +142,7 @@ class ComputeBench:
 
     def read(self, reference: OutputReference, path: str = "") -> bytes:
         """The bytes of an output, or of a file in it."""
-        contents = self.stores.contents(reference.datastore)
+        contents: Contents = self.stores.contents(reference.datastore)
         digest = dict(contents.walk(reference.digest))[path].digest if path else reference.digest
         return contents.read_bytes(digest)
 

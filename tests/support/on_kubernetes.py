@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.pod_bench import BucketStores, PodPlace, kubernetes_config
 
 from airflow_mlpipe.compute import Compute
 from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
+from airflow_mlpipe.runtime.documents.order import Order
 from airflow_mlpipe.runtime.job import Job, JobResult
 from airflow_mlpipe.testing.compute_contract import SECRET, ComputeBench, ComputeContract, wait_for
+from support.pod_bench import BucketStores, PodPlace, kubernetes_config
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -146,8 +147,8 @@ class OnKubernetes(ComputeContract):
 
         job = self._dead_job(bench, f'echo up; {loop}; do sleep 0.2; done; echo done > "$1"')
         task = bench.root / "task.pickle"
-        task.write_bytes(pickle.dumps((self.place, job)))
-        script = Path(__file__).parents[1] / "support" / "pod_bench.py"
+        task.write_bytes(pickle.dumps((self.place, Order.of(job, code=None).to_bytes())))
+        script = Path(__file__).with_name("pod_bench.py")
         with subprocess.Popen(
             [sys.executable, str(script), str(task)], stdout=subprocess.PIPE, text=True, env=_environment()
         ) as worker:
@@ -166,8 +167,3 @@ def _environment() -> dict[str, str]:
 
     root = Path(__file__).parents[2]
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "tests")])}
-
-
-@pytest.mark.slow
-class TestKubernetes(OnKubernetes):
-    """In an image whose user is root, which a pod's may not be."""
