@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, NoReturn, get_args
 
+from airflow_mlpipe.compute.airflow import AirflowConfig
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError
 from airflow_mlpipe.model.resources import parse_bytes
 
@@ -69,8 +70,10 @@ class DockerConfig:
         return self.host is not None and not self.host.startswith("unix://")
 
 
-ComputeConfig = LocalConfig | DockerConfig
-KINDS: Mapping[str, type[LocalConfig] | type[DockerConfig]] = {k.kind: k for k in (LocalConfig, DockerConfig)}
+ComputeConfig = LocalConfig | DockerConfig | AirflowConfig
+KINDS: Mapping[str, type[LocalConfig] | type[DockerConfig] | type[AirflowConfig]] = {
+    k.kind: k for k in (LocalConfig, DockerConfig, AirflowConfig)
+}
 
 
 def refuse_no_image(name: str, *, where: str) -> NoReturn:
@@ -99,7 +102,12 @@ def parse_compute(document: Mapping[str, Any], *, where: str) -> ComputeConfig:
     known = {f.name: f for f in fields(kind)}
     if unknown := sorted(set(members) - set(known)):
         raise ConfigurationError("unknown option", where=f"{where} ({kind.kind})", given=unknown, valid=sorted(known))
-    return kind(**{name: _value(name, value, known[name].default, where) for name, value in members.items()})
+    read = getattr(kind, "read_member", lambda *_: NotImplemented)
+    values: dict[str, Any] = {}
+    for name, value in members.items():
+        found = read(name, value, f"{where}: {name}")
+        values[name] = _value(name, value, known[name].default, where) if found is NotImplemented else found
+    return kind(**values)
 
 
 def _value(name: str, value: Any, default: Any, where: str) -> Any:

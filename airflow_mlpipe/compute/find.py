@@ -81,4 +81,5 @@ def find_compute(name: str, *, stores: Deployment) -> Compute:
 
         login = stores.registry_login(config.login)
         return DockerCompute(name, config, stores, host, workspace=settings.workspace, login=login)
-    return LocalCompute(stores, host)
+    # A place among Airflow's workers is where this runs by now.
+    return LocalCompute(stores, host, name=name)
