@@ -12,7 +12,8 @@ A compute executes one :class:`~airflow_mlpipe.runtime.job.Job` at a time and ke
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from airflow_mlpipe.model.step import StepSpec
 from airflow_mlpipe.runtime.job import Job, JobResult, PinnedImage
@@ -20,6 +21,18 @@ from airflow_mlpipe.runtime.job import Job, JobResult, PinnedImage
 OnLine = Callable[[str], object]
 Recheck = Callable[[], object]
 """Raises ``InputChangedError`` when an input is not what its fingerprint says any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """A program that nobody follows.
+
+    :param running: whether it still runs. :param lines: those that came since. :param since: the moment of the last.
+    """
+
+    running: bool
+    lines: tuple[str, ...] = ()
+    since: str = ""
 
 
 class Compute(Protocol):
@@ -55,4 +68,24 @@ class Compute(Protocol):
 
     def cancel(self) -> None:
         """End the attempt; ``run`` raises ``StepCancelledError``.  From any thread, and from a signal handler."""
+        ...
+
+
+@runtime_checkable
+class Detachable(Protocol):
+    """What a compute has, too, whose programs go on while nobody follows them: the triggerer waits, and no worker.
+
+    :meth:`Compute.run` of the same job then goes on with what was started.
+    """
+
+    def start(self, job: Job, on_line: OnLine) -> str:
+        """Stage the job and start its program; what it is called, for the other two.  Errors as :meth:`Compute.run`."""
+        ...
+
+    def poll(self, handle: str, since: str) -> Polled:
+        """Look at it, and at its lines after a moment.  It blocks.  :raises ComputeError: when that cannot be done."""
+        ...
+
+    def kill(self, handle: str) -> None:
+        """End it, and remove all that it has.  It blocks."""
         ...

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, NoReturn, get_args
 
-from airflow_mlpipe.compute.kubernetes_config import MEMBERS, KubernetesConfig, check_config, parse_member
+from airflow_mlpipe.compute.airflow import AirflowConfig
+from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError
 from airflow_mlpipe.model.resources import parse_bytes
 
@@ -70,9 +71,9 @@ class DockerConfig:
         return self.host is not None and not self.host.startswith("unix://")
 
 
-ComputeConfig = LocalConfig | DockerConfig | KubernetesConfig
-KINDS: Mapping[str, type[LocalConfig] | type[DockerConfig] | type[KubernetesConfig]] = {
-    k.kind: k for k in (LocalConfig, DockerConfig, KubernetesConfig)
+ComputeConfig = LocalConfig | DockerConfig | AirflowConfig | KubernetesConfig
+KINDS: Mapping[str, type[LocalConfig] | type[DockerConfig] | type[AirflowConfig] | type[KubernetesConfig]] = {
+    k.kind: k for k in (LocalConfig, DockerConfig, AirflowConfig, KubernetesConfig)
 }
 
 
@@ -102,15 +103,15 @@ def parse_compute(document: Mapping[str, Any], *, where: str) -> ComputeConfig:
     known = {f.name: f for f in fields(kind)}
     if unknown := sorted(set(members) - set(known)):
         raise ConfigurationError("unknown option", where=f"{where} ({kind.kind})", given=unknown, valid=sorted(known))
-    read = _kubernetes_value if kind is KubernetesConfig else _value
-    config = kind(**{name: read(name, value, known[name].default, where) for name, value in members.items()})
+    read = getattr(kind, "read_member", lambda *_: NotImplemented)
+    values: dict[str, Any] = {}
+    for name, value in members.items():
+        found = read(name, value, f"{where}: {name}")
+        values[name] = _value(name, value, known[name].default, where) if found is NotImplemented else found
+    config = kind(**values)
     if isinstance(config, KubernetesConfig):
-        check_config(config, where)
+        config.check(where)
     return config
-
-
-def _kubernetes_value(name: str, value: Any, default: Any, where: str) -> Any:
-    return parse_member(name, value, f"{where}: {name}") if name in MEMBERS else _value(name, value, default, where)
 
 
 def _value(name: str, value: Any, default: Any, where: str) -> Any:

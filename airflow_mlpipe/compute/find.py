@@ -92,4 +92,5 @@ def find_compute(name: str, *, stores: Deployment) -> Compute:
         login = stores.registry_login(config.login)
         client = stores.cluster_client(config.connection) if config.connection else None
         return KubernetesCompute(name, config, stores, host, workspace=settings.workspace, login=login, client=client)
-    return LocalCompute(stores, host)
+    # A place among Airflow's workers is where this runs by now.
+    return LocalCompute(stores, host, name=name)

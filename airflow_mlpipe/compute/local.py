@@ -34,9 +34,8 @@ class LocalCompute:
     and how many the program may use is the worker's affair (pools, ``CUDA_VISIBLE_DEVICES``).
     """
 
-    name = NAME
-
-    def __init__(self, stores: EngineStores, host: Host) -> None:
+    def __init__(self, stores: EngineStores, host: Host, *, name: str = NAME) -> None:
+        self.name = name
         self._stores = stores
         self._host = host
         self._attempt: Attempt | None = None

@@ -17,6 +17,7 @@ from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import NamedInput, PipelineData
 from airflow_mlpipe.operators.definition import check_compute, check_types, effective_reuse
 from airflow_mlpipe.operators.function import FunctionStep, outputs_of
+from airflow_mlpipe.operators.placement import placed
 from airflow_mlpipe.operators.ports import declare_outputs
 from airflow_mlpipe.operators.value_arg import ValueArg
 
@@ -48,6 +49,8 @@ class StepFunction(_TaskDecorator):  # type: ignore[type-arg]
         check_types(self.kwargs, where=where)
         check_compute(self.kwargs, where=where)
         effective_reuse(self.kwargs.get("reuse"), self.kwargs.get("allow_reuse", True), where=where)
+        target, resources = self.kwargs.get("compute_target"), self.kwargs.get("step_resources")
+        self.kwargs |= placed(target, resources, self.kwargs, where=where)
         for data in _edges(self.kwargs.get("op_kwargs"), expand_input.value):
             raise DefinitionError(
                 f"a mapped function step takes the output {data.name!r} from its step",

@@ -145,8 +145,7 @@ class DockerExecutor(BaseExecutor):
             self.success(key)
         else:
             self.log.error("%s: %s", key, event.failure)
-            self.log_task_event(event="container failed", extra=event.failure, ti_key=key)
-            self.fail(key, event.failure)
+            self.fail(key, event.failure)  # with its reason, which the scheduler puts into the task's audit log
 
     @property
     def _started(self) -> Fleet:

@@ -60,6 +60,7 @@ class _Followed:
     """A container that is to be launched, or was.
 
     :param silent: nothing is told of it any more: it was cancelled, or another one runs for its key.
+    :param cancelled: it is to be stopped. :param stopping: it was asked to end.
     """
 
     key: Hashable
@@ -67,6 +68,7 @@ class _Followed:
     launch: Future[str] | None = None
     container: str = ""
     silent: bool = False
+    cancelled: bool = False
     stopping: bool = False
 
 
@@ -132,7 +134,7 @@ class Fleet:
     def cancel(self, key: Hashable) -> None:
         """End a key's containers, with grace; nothing is told of them any more."""
         for followed in self._of(key):
-            followed.silent = True
+            followed.silent = followed.cancelled = True
             self._stop(followed)
 
     def keys(self) -> set[Hashable]:
@@ -172,9 +174,9 @@ class Fleet:
                     events.append(Event(key=followed.key, container="", ended=True, failure=str(error)))
                 continue
             followed.container = launch.result()
-            if followed.silent:
+            if followed.cancelled:
                 self._stop(followed)
-            else:
+            elif not followed.silent:
                 events.append(Event(key=followed.key, container=followed.container))
         return events
 

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from airflow.sdk.bases.hook import BaseHook
 
 from airflow_mlpipe.errors import ConfigurationError, MLPipeError
-from airflow_mlpipe.model.data import Datastore
 from airflow_mlpipe.store.config import StoreConfig
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_mlpipe.hooks.settings import Settings
+    from airflow_mlpipe.model.data import Datastore
 
 CONNECTION_TYPE = "mlpipe_datastore"
 _S3 = frozenset({"s3", "s3a"})

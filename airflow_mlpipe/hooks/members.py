@@ -15,7 +15,7 @@ from airflow_mlpipe.hooks.staged import told
 from airflow_mlpipe.hooks.trusted import checked
 from airflow_mlpipe.hooks.workspace import Stores
 from airflow_mlpipe.model.reference import OutputReference, is_inline_value
-from airflow_mlpipe.runtime.function import described
+from airflow_mlpipe.runtime.described import described
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.values.materializer import STRUCTURE, Saved
 from airflow_mlpipe.values.save import MEMBERS

@@ -1,6 +1,7 @@
 """A preview as people may see it: Airflow hides what it knows as a secret, by value and by name, in names too.
 
 Texts are cut here and not where the preview is made, because the start of a secret is no secret that Airflow knows.
+What reads as a line becomes one: the UI shows sixteen lines of an XCom before one has to scroll.
 """
 
 from __future__ import annotations
@@ -34,21 +35,33 @@ def _members(value: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
     for name, member in value.items():
         hidden = MASK if _is_secret_name(name, redact) else _value(member, redact, LONGEST)
         found[_free(_value(str(name), redact, CELL), found)] = hidden
+    if isinstance(shape := value.get("shape"), (list, tuple)):
+        found["shape"] = " x ".join(map(str, shape))
     columns, head = value.get("columns"), value.get("head")
     if isinstance(columns, Mapping) and isinstance(head, Sequence):
-        secret = [_is_secret_name(name, redact) for name in columns]
-        found["head"] = [
-            [MASK if hide else _value(cell, redact, CELL) for cell, hide in zip(row, secret, strict=False)]
-            for row in head
-        ]
+        types = found.pop("columns")
+        found["head"] = _table(columns, list(types), head, redact)
+        found["columns"] = types
     return found
+
+
+def _table(columns: Mapping[str, Any], names: list[str], head: Sequence[Any], redact: Redact) -> list[str]:
+    """The names of the columns and the first rows, a line each."""
+    secret = [_is_secret_name(name, redact) for name in columns]
+    rows = [
+        [MASK if hide else str(_value(cell, redact, CELL)) for cell, hide in zip(row, secret, strict=False)]
+        for row in head
+    ]
+    width = max(map(len, rows), default=0)
+    return [" | ".join(row) for row in (names[:width], *rows)]
 
 
 def _value(value: Any, redact: Redact, longest: int) -> Any:
     if isinstance(value, Mapping):
         return _members(value, redact)
     if isinstance(value, (list, tuple)):
-        return [_value(member, redact, CELL) for member in value]
+        members = [_value(member, redact, CELL) for member in value]
+        return members if any(isinstance(m, (dict, list)) for m in members) else ", ".join(map(str, members))
     if isinstance(value, str):
         text = str(redact(value))
         return text if len(text) <= longest else f"{text[:longest]}..."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,17 @@ def _datastores(text: str) -> Mapping[str, Mapping[str, str]]:
     return stores
 
 
+def configured_computes() -> Mapping[str, Mapping[str, Any]]:
+    """``[mlpipe] computes`` alone, which is also read while DAG files are parsed: Airflow's own places are in it.
+
+    :raises ConfigurationError: when it is no JSON object of objects.
+    """
+    from airflow.sdk.configuration import conf
+
+    return _computes(_text(conf, "computes"))
+
+
+@lru_cache(maxsize=4)
 def _computes(text: str) -> Mapping[str, Mapping[str, Any]]:
     """By name; what is said of each is checked when it is used."""
     if not text:

@@ -22,16 +22,18 @@ from airflow_mlpipe.hooks.staged import staged
 from airflow_mlpipe.hooks.trusted import checked
 from airflow_mlpipe.hooks.workspace import Stores
 from airflow_mlpipe.model.records import Producer
-from airflow_mlpipe.model.reference import XCOM, OutputReference, inline_value, is_inline_value, is_reference
+from airflow_mlpipe.model.reference import AIRFLOW, XCOM, OutputReference, inline_value, is_inline_value, is_reference
 from airflow_mlpipe.model.row import fits, fitted
-from airflow_mlpipe.runtime.cache import BlobCache
-from airflow_mlpipe.runtime.function import described
-from airflow_mlpipe.runtime.publish import adopt
+from airflow_mlpipe.runtime.cache import Blob, BlobCache
+from airflow_mlpipe.runtime.described import described
 from airflow_mlpipe.runtime.tidy import NEW
+from airflow_mlpipe.values.annotations import wanted
+from airflow_mlpipe.values.glimpse import glimpse
 from airflow_mlpipe.values.load import load_value
 from airflow_mlpipe.values.materializer import PATH, Saved
 from airflow_mlpipe.values.pickled import FORMAT as PICKLE
 from airflow_mlpipe.values.pickled import check_allowed
+from airflow_mlpipe.values.registry import describe
 from airflow_mlpipe.values.save import Inline, save_value
 from airflow_mlpipe.values.structure import decode
 
@@ -51,6 +53,10 @@ def load(value: Any, form: Any = Any) -> Any:
         return value
     stores = Stores()
     reference = checked(OutputReference.from_json(value), where="load")
+    if reference.format == AIRFLOW:
+        from airflow.sdk.serde import deserialize
+
+        return deserialize(_read(reference, stores))
     if reference.format == XCOM:
         inner = _read(reference, stores)
         return load(inner, form) if is_reference(inner) else load_any(inner)
@@ -66,8 +72,7 @@ def load(value: Any, form: Any = Any) -> Any:
     if saved.format == PICKLE:
         made = f"{reference.dag_id}/{reference.run_id}/{reference.task_id}"
         check_allowed(allow_pickle, "read", where=f"value made by {made}")
-    path = staged(reference, stores, named=reference.format in ("", PATH))
-    return load_value(path, saved, form, allow_pickle=allow_pickle)
+    return load_value(_found(reference, stores, form), saved, form, allow_pickle=allow_pickle)
 
 
 def load_any(value: Any) -> Any:
@@ -82,10 +87,31 @@ def load_any(value: Any) -> Any:
 
 
 def expanded(value: Any) -> Any:
-    """What XCom holds of a value, also where it was too long for that: references, and small values."""
-    if not is_reference(value) or value.get("format") != XCOM:
+    """What XCom holds of a value, also where it was too long for that: references, small values, Airflow's objects."""
+    if not is_reference(value) or value.get("format") not in (XCOM, AIRFLOW):
         return value
+    if value["format"] == AIRFLOW:
+        return load(value)
     return _read(checked(OutputReference.from_json(value), where="XCom"), Stores())
+
+
+def _found(reference: OutputReference, stores: Stores, form: Any) -> Path:
+    """The file or folder of a value, for who reads it in a form.
+
+    The workspace's own file will do where nobody is given its path, and where a copy buys nothing because the cache is
+    on the same disk.
+    """
+    named = reference.format in ("", PATH)
+    if reference.kind == "file" and not named and not wanted(form).path:
+        folder = stores.settings.cache.absolute()
+        blob = Blob(reference.digest, reference.size, reference.executable)
+        if not BlobCache(folder / "blobs").is_whole(blob):
+            own = stores.contents(reference.datastore).file(reference.digest, reference.size)
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                if own is not None and own.stat().st_dev == folder.stat().st_dev:
+                    return own
+    return staged(reference, stores, named=named)
 
 
 def _read(reference: OutputReference, stores: Stores) -> Any:
@@ -137,7 +163,17 @@ def save(value: Any, *, name: str = "value", who: Producer | None = None) -> Any
     return references[-1].to_json()
 
 
-def keep(document: Any, *, like: OutputReference, stores: Stores) -> OutputReference:
+def save_serialized(serialized: Any, value: Any, *, name: str, who: Producer | None) -> Any:
+    """As :func:`save`, in the form that Airflow's own backend made of a value whose classes only that gives back."""
+    stores = Stores()
+    like = _reference(name, who, type=describe(value), preview=shown(glimpse(value)))
+    reference = keep(serialized, like=like, stores=stores, form=AIRFLOW)
+    if who is not None:
+        stores.workspace.values.put(who, name, [reference])
+    return reference.to_json()
+
+
+def keep(document: Any, *, like: OutputReference, stores: Stores, form: str = XCOM) -> OutputReference:
     """Write what XCom would hold, and does not because it is too long, into the workspace.
 
     :param document: JSON with references. :param like: a reference that says what it is, and who made it.
@@ -158,7 +194,7 @@ def keep(document: Any, *, like: OutputReference, stores: Stores) -> OutputRefer
             files=1,
             filename="xcom.json",
             executable=False,
-            format=XCOM,
+            format=form,
             details={},
         )
     )
@@ -167,21 +203,37 @@ def keep(document: Any, *, like: OutputReference, stores: Stores) -> OutputRefer
 def _published(saved: Saved, path: Path, name: str, who: Producer | None, stores: Stores) -> OutputReference:
     content = LocalIndex(None).identify(path)
     contents = stores.workspace.contents
-    contents.publish(path, content)
+    # A file that its task named may still be open there, or have other names.
+    if saved.format == PATH or not contents.take(path, content):
+        contents.publish(path, content)
+        BlobCache(stores.settings.cache.absolute() / "blobs").adopt_all(path, content)
     key = blob_key(content.digest) if content.kind == "file" else tree_key(content.digest)
-    reference = OutputReference(
-        name=name,
+    reference = replace(
+        _reference(name, who),
         kind=content.kind,
         digest=content.digest,
         identity=content.digest,
-        datastore="",
         uri=contents.store.uri(key),
         size=content.size,
         files=content.files,
         executable=content.executable,
+    )
+    return fitted(described(reference, replace(saved, preview=shown(saved.preview))))
+
+
+def _reference(name: str, who: Producer | None, **known: Any) -> OutputReference:
+    """A reference to nothing yet, that says whose it is."""
+    return OutputReference(
+        name=name,
+        kind="file",
+        digest="",
+        identity="",
+        datastore="",
+        uri="",
+        size=0,
+        files=1,
         dag_id=who.dag_id if who else "",
         task_id=who.task_id if who else "",
         run_id=who.run_id if who else "",
+        **known,
     )
-    adopt(path, content, BlobCache(stores.settings.cache.absolute() / "blobs"))
-    return fitted(described(reference, replace(saved, preview=shown(saved.preview))))

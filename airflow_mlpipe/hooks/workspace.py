@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from airflow_mlpipe.compute.config import ComputeConfig
@@ -13,12 +13,14 @@ from airflow_mlpipe.fingerprint.local import LocalIndex
 from airflow_mlpipe.hooks.computes import client_of, config_of_compute, login_of
 from airflow_mlpipe.hooks.datastore import config_of_datastore, config_of_url
 from airflow_mlpipe.hooks.settings import Settings, load_settings
-from airflow_mlpipe.model.data import Datastore
 from airflow_mlpipe.store.base import ObjectStore
 from airflow_mlpipe.store.config import StoreConfig, contents_of
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.open import open_store
 from airflow_mlpipe.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from airflow_mlpipe.model.data import Datastore
 
 
 class Stores:
@@ -72,6 +74,8 @@ class Stores:
         """What it takes to open a datastore, or the workspace; see :class:`EngineStores`."""
         if not spelling:
             return config_of_url(self.settings.workspace, self.settings.workspace_connection)
+        from airflow_mlpipe.model.data import Datastore
+
         return config_of_datastore(Datastore.spelled(spelling), self.settings)
 
     def compute(self, name: str) -> ComputeConfig:

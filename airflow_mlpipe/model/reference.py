@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import CorruptedError
-from airflow_mlpipe.model.data import Kind
 from airflow_mlpipe.model.documents import TAG, check_tag, tag
+
+if TYPE_CHECKING:
+    from airflow_mlpipe.model.data import Kind
 
 _VERSION = 1
 XCOM = "xcom/1"
 """Format of a JSON file with what XCom would hold if it were not too long: references and small values."""
+
+AIRFLOW = "airflow/1"
+"""Format of a JSON file with what Airflow's own backend would have put into XCom: objects that only it gives back."""
 
 _TYPED = ("type", "format", "preview", "details", "length")
 
@@ -58,10 +63,15 @@ class OutputReference:
     length: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The form that XCom and records hold."""
+        """The form that XCom and records hold; of a typed value, what people want to know first comes first."""
         members = {name: getattr(self, name) for name in self.__slots__}
         typed = {name: members.pop(name) for name in _TYPED}
-        return tag("reference", _VERSION) | (typed if self.format else {}) | members
+        if not self.format:
+            return tag("reference", _VERSION) | members
+        first = {"type": self.type, "size": self.size, "digest": self.digest}
+        return (
+            tag("reference", _VERSION) | first | {name: v for name, v in typed.items() if v not in ({}, None)} | members
+        )
 
     @classmethod
     def from_json(cls, document: object) -> OutputReference:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from airflow_mlpipe.compute.base import Compute, Recheck
+from airflow_mlpipe.compute.base import Compute, Detachable, Recheck
 from airflow_mlpipe.errors import ComputeError, StepCancelledError
 from airflow_mlpipe.runtime.job import Job, JobResult
 
@@ -64,11 +64,25 @@ class Again:
         self._cancelled = True
         self._compute.cancel()
 
+    def start(self, job: Job) -> str | None:
+        """Start a program that goes on by itself; ``None`` where none can.  Errors as :meth:`run`."""
+        if not isinstance(self._compute, Detachable) or job.same is None:
+            return None
+        detachable = self._compute
+
+        def once(number: int) -> str:
+            return detachable.start(_numbered(job, number), self._patience.say)
+
+        return self._patience.call(once, where=job.step.label, cancelled=lambda: self._cancelled)
+
     def run(self, job: Job, recheck: Recheck) -> JobResult:
         """The result.  :raises ComputeError: the last one, when it failed each time."""
 
         def once(number: int) -> JobResult:
-            attempt = replace(job, attempt=f"{job.attempt}-{number}" if number else job.attempt)
-            return self._compute.run(attempt, self._patience.say, recheck)
+            return self._compute.run(_numbered(job, number), self._patience.say, recheck)
 
         return self._patience.call(once, where=job.step.label, cancelled=lambda: self._cancelled)
+
+
+def _numbered(job: Job, number: int) -> Job:
+    return replace(job, attempt=f"{job.attempt}-{number}") if number else job

@@ -203,6 +203,15 @@ def job_of(step: Fingerprinted, who: Producer, *, recorded: bool, secrets: Mappi
     )
 
 
+def is_deferrable(wanted: bool | None) -> bool:
+    """What the author said, else Airflow's default for all operators."""
+    if wanted is not None:
+        return wanted
+    from airflow.sdk.configuration import conf
+
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
 def record_of(job: Job, who: Producer, result: JobResult, started: float) -> ReuseRecord:
     """The result as it is remembered."""
     outputs = tuple(

@@ -36,6 +36,7 @@ from airflow_mlpipe.operators.edges import edges_of
 from airflow_mlpipe.operators.links import OriginLink
 from airflow_mlpipe.operators.mapped import StepPartial
 from airflow_mlpipe.operators.output_arg import OutputArg
+from airflow_mlpipe.operators.placement import placed
 from airflow_mlpipe.operators.ports import Inputs, Port, check_outputs, plain_arguments
 from airflow_mlpipe.operators.program import Said
 from airflow_mlpipe.operators.xcoms import mappable, push_outputs, push_return_value, push_summary, return_value
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.hooks.workspace import Stores
     from airflow_mlpipe.operators.again import Again
     from airflow_mlpipe.operators.decide import Execute, Reused, Wait
+    from airflow_mlpipe.runtime.job import Job
 
 
 class StepOperator(Lineage, BaseOperator):
@@ -76,6 +78,8 @@ class StepOperator(Lineage, BaseOperator):
     :param resource_inputs: data that lie beside the code when the program starts: a file under its own name, a folder
         of another step under its port's.
     :param secrets: by name, the :class:`Secret` whose value the program finds in the file ``MLPIPE_SECRET_<NAME>``.
+    :param deferrable: whether the triggerer, and no worker, waits for a program that goes on by itself; by default
+        Airflow's ``[operators] default_deferrable``.
     :param sorted_listings: whether a Python program sees directory listings in sorted order.
     :raises DefinitionError: for every mistake that can be seen in the DAG file.
     """
@@ -107,6 +111,7 @@ class StepOperator(Lineage, BaseOperator):
     step_resources: Resources | None
     reuse: Reuse
     secrets: Mapping[str, Secret] | None
+    deferrable: bool | None
     sorted_listings: bool
 
     def __init__(
@@ -128,6 +133,7 @@ class StepOperator(Lineage, BaseOperator):
         allow_reuse: bool = True,
         resource_inputs: Any = None,
         secrets: Mapping[str, Secret] | None = None,
+        deferrable: bool | None = None,
         sorted_listings: bool = True,
         outlets: Any = None,
         **kwargs: Any,
@@ -137,6 +143,7 @@ class StepOperator(Lineage, BaseOperator):
         said = Said(arguments, command, script_name, source_directory, code)
         program = self.complete(said, where=where)
         output_data = check_outputs(outputs, where=where)
+        kwargs |= placed(compute_target, resources, kwargs, where=where)
         super().__init__(outlets=asset_outlets(outlets, output_data), **kwargs)
         collected, resource = Inputs(where), Inputs(where)
         collected.add_all(inputs)
@@ -161,6 +168,7 @@ class StepOperator(Lineage, BaseOperator):
             step_resources=resources,  # `resources` is an attribute of Airflow's own
             reuse=effective_reuse(reuse, allow_reuse, where=where),
             secrets=secrets,
+            deferrable=deferrable,
             sorted_listings=sorted_listings,
         )
         if not getattr(self, "_BaseOperator__from_mapped", False):
@@ -198,6 +206,8 @@ class StepOperator(Lineage, BaseOperator):
         """Airflow's ``partial``, with the edges and checks of a step."""
         outputs = check_outputs(kwargs.get("outputs"), where=f"step {kwargs.get('task_id')!r}")
         kwargs["outlets"] = asset_outlets(kwargs.get("outlets"), outputs)
+        where = f"step {kwargs.get('task_id')!r}"
+        kwargs |= placed(kwargs.get("compute_target"), kwargs.get("resources"), kwargs, where=where)
         stock = super().partial(**kwargs)
         stock._expand_called = True  # it is replaced by ours, and would warn that it was never mapped
         return StepPartial(operator_class=cls, kwargs=stock.kwargs, params=stock.params)
@@ -261,6 +271,11 @@ class StepOperator(Lineage, BaseOperator):
 
     def execute_after_wait(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Go on after a wait: ``pre_execute`` has just decided again, and this time to execute."""
+        return self._execute(context)
+
+    def execute_after_program(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
+        """Go on after the program: ``pre_execute`` has just decided again; what it left is verified and published."""
+        self._resumed = str((event or {}).get("since") or "")
         return self._execute(context)
 
     def lineage_inputs(self) -> Iterable[VersionedData]:
@@ -332,6 +347,8 @@ class StepOperator(Lineage, BaseOperator):
                 return self._run_and_publish(context, run)
             with decision.lease:
                 return self._run_and_publish(context, run)
+        except TaskDeferred:
+            raise
         except BaseException as error:
             # Whatever ended it - also a time-out or a kill, which are no Exceptions - the step run says "failed".
             failed = self._remember_failure(replace(run, decision="failed", seconds=time.time() - started), error)
@@ -341,7 +358,7 @@ class StepOperator(Lineage, BaseOperator):
             raise
 
     def _run_and_publish(self, context: Context, run: StepRun) -> Any:
-        from airflow_mlpipe.operators.attempt import job_of, recheck, record_of
+        from airflow_mlpipe.operators.attempt import is_deferrable, job_of, recheck, record_of
         from airflow_mlpipe.operators.destinations import export_all
         from airflow_mlpipe.operators.rows import fitting
         from airflow_mlpipe.operators.secrets import secret_values
@@ -351,6 +368,10 @@ class StepOperator(Lineage, BaseOperator):
         recorded = step.key is not None and spec.reuse.policy != "never"
         job = job_of(step, self._who, recorded=recorded, secrets=secret_values(spec.secrets))
         self._compute = _compute(spec.compute_target, self._stores, self._say)
+        if (since := getattr(self, "_resumed", None)) is not None:
+            job = replace(job, resumed=True, log_since=since)
+        elif is_deferrable(self.deferrable):
+            self._defer_to(job)
         result = self._compute.run(job, lambda: recheck(step, self._stores))
         record = fitting(record_of(job, self._who, result, run.started), self._stores)
         published = workspace.records.publish(record, replace=decision.replace)
@@ -366,6 +387,20 @@ class StepOperator(Lineage, BaseOperator):
         push_summary(context, self._run)
         workspace.runs.put(self._run)
         return mappable(self, return_value(record))
+
+    def _defer_to(self, job: Job) -> None:
+        """Start the program and let the triggerer wait, if its compute can do so."""
+        from airflow_mlpipe.triggers.compute import ComputeTrigger
+
+        handle, lease = self._compute.start(job), self._decision.lease
+        if handle is None:
+            return
+        if lease is not None:
+            lease.leave()
+        seconds = self._stores.settings.wait_seconds
+        self.log.info("the program goes on by itself; the triggerer looks every %g seconds", seconds)
+        trigger = ComputeTrigger(self.compute_target, handle, job.same or "", self._who.to_json(), seconds)
+        raise TaskDeferred(trigger=trigger, method_name="execute_after_program")
 
     def _remember_failure(self, run: StepRun, error: BaseException) -> StepRun:
         if isinstance(error, InputChangedError):

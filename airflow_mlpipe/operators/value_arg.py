@@ -42,6 +42,6 @@ class ValueArg(OutputArg):
             return members(found) or found
         if isinstance(found, Sequence) and not isinstance(found, (str, bytes, list)):
             return LoadedMembers(found)
-        if hasattr(task, "operator_class") and (parts := members(found)) is not None:
+        if task.is_mapped and (parts := members(found)) is not None:
             return LoadedMembers(parts)
         return load_any(found)

@@ -20,10 +20,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_mlpipe.fingerprint.digest import check_digest
 from airflow_mlpipe.store.copying import copy_file
+
+if TYPE_CHECKING:
+    from airflow_mlpipe.fingerprint.local import LocalContent
 
 THREADS = 16
 """Blobs fetched at once; what they wait for is the store."""
@@ -123,6 +126,16 @@ class BlobCache:
             temporary = self._temporary()
             os.rename(path, temporary)
             self._put(temporary, blob)
+
+    def adopt_all(self, path: Path, content: LocalContent) -> None:
+        """:meth:`adopt` the files of an output, so that the next step on this host links them instead of fetching them.
+
+        :param content: what :class:`LocalIndex` found at ``path``.
+        """
+        for relative, entry in content.walk():
+            if entry.kind == "file":
+                file = f"{path}/{relative}" if content.kind == "folder" else str(path)
+                self.adopt(file, Blob(entry.digest, entry.size, entry.executable))
 
     def link(self, blob: Blob, target: str) -> None:
         """Give a blob one more name; a copy where the file system has no link (for it).

@@ -24,7 +24,7 @@ from airflow_mlpipe.runtime.results import publish_results
 from airflow_mlpipe.runtime.runner import Folders, ProcessRunner, Runner
 from airflow_mlpipe.runtime.stage import Stager
 from airflow_mlpipe.runtime.stores import EngineStores, Host
-from airflow_mlpipe.runtime.tidy import held, tidy_attempts
+from airflow_mlpipe.runtime.tidy import held, mark_detached, tidy_attempts
 from airflow_mlpipe.runtime.variables import Surroundings, make_variables
 from airflow_mlpipe.runtime.verdict import Ended, in_words
 from airflow_mlpipe.runtime.view import View
@@ -83,6 +83,27 @@ class Attempt:
                 raise
             self._remove(layout.root)
         return result
+
+    def start(self, start: Callable[[Program, Folders], str]) -> str:
+        """Stage, and start a program that goes on by itself; :meth:`run` then finds it.
+
+        :param start: starts it, and says what it is called. :returns: that. Errors as :meth:`run`.
+        """
+        self._clear_dead()
+        check_pickles(self._job.step, allowed=self._host.allow_pickle)
+        layout = Layout(self._host.scratch.absolute() / quote_id(self._job.attempt))
+        stager = Stager(layout=layout, cache=self._cache, stores=self._stores)
+        with held(layout.root):
+            try:
+                staged = self._stage(stager)
+                with self._runner.interpreter(self._job) as interpreter:
+                    folders = self._folders(stager)
+                    program = self._program(layout, staged, interpreter, folders, self._runner.view(folders))
+                    mark_detached(layout.root)
+                    return start(program, folders)
+            except BaseException:
+                self._remove(layout.root)
+                raise
 
     def _clear_dead(self) -> None:
         """What killed workers left here goes with the next step that this host runs, a day later."""

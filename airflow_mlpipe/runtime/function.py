@@ -15,6 +15,7 @@ from typing import Any
 from airflow_mlpipe.errors import CorruptedError, OutputInvalidError, StepError, Terminal
 from airflow_mlpipe.model.reference import OutputReference, inline_value
 from airflow_mlpipe.model.step import InputPort, StepSpec
+from airflow_mlpipe.runtime.described import described
 from airflow_mlpipe.runtime.layout import Layout, Staged
 from airflow_mlpipe.runtime.publish import Found, identify
 from airflow_mlpipe.runtime.view import View
@@ -145,16 +146,3 @@ def verify_returned(step: StepSpec, staged: Staged, returned: Returned) -> Found
 def typed(references: tuple[OutputReference, ...], returned: Returned) -> tuple[OutputReference, ...]:
     """References that say what the value is."""
     return tuple(described(reference, returned.saved[reference.name]) for reference in references)
-
-
-def described(reference: OutputReference, saved: Saved) -> OutputReference:
-    """A reference that says what the value is, with its whole preview."""
-    return replace(
-        reference,
-        filename=saved.name if reference.kind == "file" else "",
-        type=saved.type,
-        format=saved.format,
-        details=saved.details,
-        preview=saved.preview,
-        length=saved.length,
-    )

@@ -42,6 +42,8 @@ class Job:
     :param producer: the task instance, for labels and names; ``None`` outside of Airflow.
     :param same: equal for jobs that do the same, so that one may go on with what another started: the fingerprint of a
         step that has one, recorded or not.
+    :param resumed: whether the program was started by an earlier part of this try, so that its end counts, whatever it
+        is. :param log_since: the moment after which its lines are new.
     :param image: what a container is started by.
     :param timeout: seconds the program may run; ``None``: no limit (Airflow's ``execution_timeout`` stands above it).
     :param grace: seconds between SIGTERM and SIGKILL.
@@ -54,6 +56,8 @@ class Job:
     secrets: Mapping[str, str] = field(default_factory=dict)
     producer: Producer | None = None
     same: str | None = None
+    resumed: bool = False
+    log_since: str = ""
     image: PinnedImage | None = None
     timeout: float | None = None
     grace: float = 10.0

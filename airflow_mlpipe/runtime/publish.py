@@ -16,7 +16,7 @@ from airflow_mlpipe.fingerprint.local import LocalContent, LocalIndex
 from airflow_mlpipe.fingerprint.volatile import identity_of
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.model.step import OutputPort, StepSpec
-from airflow_mlpipe.runtime.cache import Blob, BlobCache
+from airflow_mlpipe.runtime.cache import BlobCache
 from airflow_mlpipe.runtime.layout import Staged
 from airflow_mlpipe.runtime.stores import EngineStores
 
@@ -54,7 +54,7 @@ def publish(
     references = tuple(_reference(port, path, content, fingerprint, stores) for port, path, content in found)
     if cache is not None:
         for _, path, content in found:
-            adopt(path, content, cache)
+            cache.adopt_all(path, content)
     return references
 
 
@@ -126,11 +126,3 @@ def _reference(
         executable=content.executable,
         fingerprint=fingerprint,
     )
-
-
-def adopt(path: Path, content: LocalContent, cache: BlobCache) -> None:
-    """The next step on this host links these files instead of fetching them."""
-    for relative, entry in content.walk():
-        file = f"{path}/{relative}" if content.kind == "folder" else str(path)
-        if entry.kind == "file":
-            cache.adopt(file, Blob(entry.digest, entry.size, entry.executable))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from airflow_mlpipe.runtime.environments import Environments
 from airflow_mlpipe.runtime.layout import remove
 from airflow_mlpipe.runtime.stores import Host
 
+_DETACHED_SECONDS = 30 * 86_400.0
 VALUES = "values"
 """Folder of a cache for values as files under their own names, and as folders: links to its blobs."""
 
@@ -47,6 +49,13 @@ def held(folder: Path) -> Iterator[None]:
         finally:
             if not folder.exists():
                 path.unlink(missing_ok=True)
+
+
+def mark_detached(folder: Path) -> None:
+    """An attempt whose program goes on without a worker is left alone for a month, held or not."""
+    until = time.time() + _DETACHED_SECONDS
+    for path in (folder, _lock_of(folder)):
+        os.utime(path, (until, until))
 
 
 def tidy(host: Host, seconds: float) -> Tidied:

@@ -69,6 +69,31 @@ class Contents:
         if self._verified is not None:
             self._verified.remember(content.digest, blobs)
 
+    def take(self, path: Path, content: LocalContent) -> bool:
+        """Store a file of the caller's own by moving it: its bytes are neither copied nor read again.
+
+        :param path: a file that nobody else can write to, on this host. :param content: what :class:`LocalIndex` found.
+        :returns: whether it is stored now; ``False`` where only :meth:`publish` can do it, that is for a folder, behind
+            a network, and on another filesystem.
+        :raises StoreError: and its kinds.
+        """
+        if self._verified is None or content.kind != "file":
+            return False
+        if self._publisher.keeps(blob_key(content.digest), content.size, lambda: self._is_known(content)):
+            return True
+        return self._verified.take(path, content.digest)
+
+    def _is_known(self, content: LocalContent) -> bool:
+        return self.file(content.digest, content.size) is not None
+
+    def file(self, digest: str, size: int) -> Path | None:
+        """The store's own verified file of a blob, for who only reads it; ``None`` where the store is not a folder of
+        this host, and where the blob is gone or damaged.
+        """
+        if not isinstance(self.store, LocalObjectStore) or self._verified is None:
+            return None
+        return None if self._verified.broken(digest, {digest: size}) else self.store.path(blob_key(digest))
+
     def put_bytes(self, data: bytes) -> str:
         """Store bytes as a blob; their digest."""
         digest = digest_bytes(data)

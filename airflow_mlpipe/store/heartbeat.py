@@ -59,7 +59,7 @@ class Lease:
 
     def start(self) -> None:
         """Begin to renew it in the background.  Once is enough."""
-        if self.effective and self._thread is None:
+        if self.effective and self._thread is None and not self._stop.is_set():
             self._thread = threading.Thread(target=self._renew, name="mlpipe-lease", daemon=True)
             self._thread.start()
 
@@ -90,6 +90,15 @@ class Lease:
             self._store.delete([f"{self._key}.beat"])
         except StoreError as error:
             log.warning("The lease of %s could not be released and will run out: %s", self.owner, error)
+        self._number = 0
+
+    def leave(self) -> None:
+        """Stop to renew it, and keep it: somebody else renews it from now on (:meth:`Leases.renew`)."""
+        self._stop.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+            self._thread = None
+        self.beat()
         self._number = 0
 
     @property

@@ -111,6 +111,18 @@ class Leases:
         # Leases come and go so fast that somebody is surely at work; the caller waits and asks again.
         return Busy(owner=owner, since=self._store.now(), expires_in=self.lease_seconds)
 
+    def renew(self, fingerprint: str, owner: Producer) -> bool:
+        """Renew the lease that a task instance holds, from another process; whether it still does.
+
+        It blocks, so a trigger calls it with :func:`asyncio.to_thread`.
+        """
+        held = find(self._store, lease_folder(fingerprint))
+        if held is None or not _same_instance(held.owner, owner):
+            return False
+        return Lease(
+            self._store, lease_folder(fingerprint), held.number, owner, lease_seconds=self.lease_seconds
+        ).beat()
+
     def peek(self, fingerprint: str) -> Busy | None:
         """Who executes a fingerprint just now; ``None`` when nobody does, or nobody alive.
 

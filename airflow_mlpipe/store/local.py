@@ -154,6 +154,23 @@ class LocalObjectStore:
                     _pump(reader, writer, tap)
             _into_place(temporary, target)
 
+    def take(self, path: Path, key: str) -> bool:
+        """Move a file into the store: its bytes are not copied.
+
+        :param path: a finished file that nobody else has open or another name for.
+        :returns: ``False`` when it is on another filesystem; it stays where it is then.
+        """
+        target = self.path(key)
+        path.stat()  # a source that is missing is the caller's error, not the store's
+        with self._errors("upload", target):
+            try:
+                _into_place(path, target)
+            except OSError as error:
+                if error.errno == errno.EXDEV:
+                    return False
+                raise
+        return True
+
     def download(self, key: str, path: Path, *, tap: Tap | None = None) -> None:
         """See :meth:`ObjectStore.download`."""
         source = self.path(key)

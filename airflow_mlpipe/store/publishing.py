@@ -103,9 +103,15 @@ class Publisher:
             self._store.put(key, data)
 
     def _is_there(self, key: str, blob: OutgoingBlob) -> bool:
-        """Whether the store has the blob, and will not lose it to a gc that runs just now."""
+        return self.keeps(key, blob.size, lambda: self._is_whole(blob.digest))
+
+    def keeps(self, key: str, size: int, is_whole: Callable[[], bool]) -> bool:
+        """Whether the store has an object of this size that is whole, and will not lose it to a gc that runs just now.
+
+        :param is_whole: asked when the size is right.
+        """
         info = self._store.head(key)
-        if info is None or info.size != blob.size or not self._is_whole(blob.digest):
+        if info is None or info.size != size or not is_whole():
             return False
         return self._store.now() - info.modified < self._grace / 2 or self._store.touch(key)
 

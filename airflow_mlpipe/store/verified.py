@@ -18,7 +18,7 @@ from pathlib import Path
 
 from airflow_mlpipe.errors import InputChangedError
 from airflow_mlpipe.fingerprint.digest import blob_key, digest_file
-from airflow_mlpipe.fingerprint.statcache import Row, trusted, write_atomically
+from airflow_mlpipe.fingerprint.statcache import RACY_NS, Row, trusted, write_atomically
 from airflow_mlpipe.store.local import LocalObjectStore
 from airflow_mlpipe.store.reading import parallel
 
@@ -61,6 +61,20 @@ class VerifiedBlobs:
         now = time.time_ns()
         rows = ((digest, self._row(digest)) for digest in digests)
         self._save(output, {digest: row for digest, row in rows if row is not None and trusted(row, now)})
+
+    def take(self, path: Path, digest: str) -> bool:
+        """Move a file into the store whose bytes were just verified, and which nobody else knew.
+
+        Its modification time is set back.  So it need not grow old before its stats are trusted: any write to it from
+        now on moves that time, however coarse the clock is.
+        """
+        past = time.time_ns() - 2 * RACY_NS
+        os.utime(path, ns=(past, past))
+        if not self._store.take(path, blob_key(digest)):
+            return False
+        row = self._row(digest)
+        self._save(digest, {} if row is None else {digest: row})
+        return True
 
     def _row(self, digest: str) -> Row | None:
         try:

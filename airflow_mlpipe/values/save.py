@@ -8,7 +8,6 @@ its own beside it.
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -20,11 +19,11 @@ from airflow_mlpipe.errors import StepError
 from airflow_mlpipe.model.row import INLINE, row_bytes
 from airflow_mlpipe.values import registry
 from airflow_mlpipe.values.errors import UnsupportedValueError
+from airflow_mlpipe.values.glimpse import glimpse
 from airflow_mlpipe.values.materializer import (
     DETAILS,
     JSON,
     PATH,
-    PREVIEW_TEXT,
     STRUCTURE,
     Materializer,
     Saved,
@@ -39,7 +38,6 @@ from airflow_mlpipe.values.structure import encode, is_plain
 
 NAME = "value"
 MEMBERS = "value.json"
-_DEEP, _FEW, _MEMBERS = 3, 5, 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +176,7 @@ def _save_structure(value: Any, folder: Path, name: str, path: str, allow_pickle
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     if not count and row_bytes(document) <= INLINE:
         return Inline(document=document, plain=is_plain(value))
-    common: dict[str, Any] = {"type": registry.describe(value), "preview": _preview(value)}
+    common: dict[str, Any] = {"type": registry.describe(value), "preview": glimpse(value)}
     if (documents := member_documents(document)) is not None:
         common["length"] = len(documents)
     if count:
@@ -186,28 +184,6 @@ def _save_structure(value: Any, folder: Path, name: str, path: str, allow_pickle
         return Saved(format=STRUCTURE, name=members.name, kind="folder", **common)
     (folder / f"{name}.json").write_text(text, encoding="utf-8")
     return Saved(format=JSON, name=f"{name}.json", **common)
-
-
-def _preview(value: Any) -> Mapping[str, Any]:
-    size: dict[str, Any] = {"length": len(value)} if hasattr(value, "__len__") else {}
-    if isinstance(value, str):
-        return size | {"text": value[:PREVIEW_TEXT]}
-    if isinstance(value, Mapping):
-        return size | {"members": _glimpse(value, 0)}
-    return size | {"head": _glimpse(value, 0)}
-
-
-def _glimpse(value: Any, depth: int) -> Any:
-    """The first plain values of what is made of them, and of everything else what it is."""
-    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    if isinstance(value, str):
-        return value[:PREVIEW_TEXT]
-    if type(value) in (list, tuple) and depth < _DEEP:
-        return [_glimpse(member, depth + 1) for member in value[:_FEW]]
-    if isinstance(value, dict) and depth < _DEEP:
-        return {str(k)[:PREVIEW_TEXT]: _glimpse(v, depth + 1) for k, v in list(value.items())[:_MEMBERS]}
-    return registry.describe(value)
 
 
 __all__ = ["INLINE", "Inline", "UnsupportedValueError", "save_value"]

@@ -58,6 +58,10 @@ class XComBackend(BaseXCom):
             if plain is not _NOTHING and row_bytes(plain) <= INLINE:
                 _keep_alive(plain, who, name)
                 return plain
+            if plain is not _NOTHING and _has_objects(plain) and _fallback() is BaseXCom:
+                from airflow_mlpipe.hooks.values import save_serialized
+
+                return save_serialized(plain, value, name=name, who=who)
         from airflow_mlpipe.hooks.values import save
 
         return save(value, name=name, who=who)
@@ -112,6 +116,15 @@ class XComBackend(BaseXCom):
 
 
 _NOTHING = object()
+_CLASS = "__classname__"
+"""The member by which Airflow's serialization marks an object."""
+
+
+def _has_objects(serialized: Any) -> bool:
+    """Whether Airflow wrote down classes: a long value comes back by the same way, and as the same, as a short one."""
+    if isinstance(serialized, dict):
+        return _CLASS in serialized or any(map(_has_objects, serialized.values()))
+    return isinstance(serialized, (list, tuple)) and any(map(_has_objects, serialized))
 
 
 def _is_ours(value: Any) -> bool:

@@ -102,15 +102,21 @@ def beat_until(executor: DockerExecutor, ready) -> dict[Any, tuple[Any, Any]]:
     return events
 
 
+def told(executor: DockerExecutor, one: Any) -> str:
+    """Wait for the event that a workload runs: the id of its container."""
+    events: dict[Any, tuple[Any, Any]] = {}
+    wait_for(lambda: events.update(beat_until(executor, lambda: True)) or one.ti.key in events, SECONDS, every=0.1)
+    state, container = events[one.ti.key]
+    assert state == "running"
+    return container
+
+
 @pytest.mark.docker
 def test_a_started_container_is_told_with_its_id(executor, containers):
     """The scheduler keeps it as the task instance's external executor id."""
     one = workload("one")
     executor.queue_workload(one, session=None)
-    events: dict[Any, Any] = {}
-    wait_for(lambda: events.update(beat_until(executor, lambda: True)) or one.ti.key in events, SECONDS)
-    (container,) = containers()
-    assert events[one.ti.key] == ("running", container.id)
+    assert told(executor, one) == containers()[0].id
     assert executor.running == {one.ti.key}
     assert executor.slots_occupied == 1
 
@@ -141,6 +147,19 @@ def test_a_revoked_task_is_stopped_and_nothing_is_told(executor, containers):
     events = beat_until(executor, lambda: not containers())
     assert not {state for state, _ in events.values()} - {"running"}
     assert (executor.running, executor.queued_tasks) == (set(), {})
+
+
+@pytest.mark.docker
+def test_a_revoked_task_that_is_queued_again_gets_another_container(executor, containers):
+    """With the same key; the first container goes, and the second is followed."""
+    one = workload("one")
+    executor.queue_workload(one, session=None)
+    first = told(executor, one)
+    executor.revoke_task(ti=SimpleNamespace(key=one.ti.key))
+    executor.queue_workload(one, session=None)
+    beat_until(executor, lambda: [c.status for c in containers() if c.id != first] == ["running"])
+    beat_until(executor, lambda: first not in [c.id for c in containers()])
+    assert executor.running == {one.ti.key}
 
 
 @pytest.mark.docker

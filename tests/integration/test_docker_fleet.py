@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -278,6 +279,27 @@ def test_what_a_dead_scheduler_left_is_adopted_or_swept_and_others_are_left_alon
         foreign.reload()
     finally:
         foreign.remove(force=True)
+
+
+def test_a_container_that_is_being_launched_is_not_swept(place):
+    """It is there before it is started, and before its id is known."""
+    fleet, task, go = place.fleet(), new_task(), threading.Event()
+    engine = Engine(place.options)
+    order = place.order("true", task=task)
+    created = engine.create(order.name, order.document, order.workload)
+
+    def make() -> Order:
+        go.wait(SECONDS)
+        return place.order("true", task=task)
+
+    fleet.launch(task, task.id, task.log_path, make)
+    orphan = place.order("true", task=new_task())
+    engine.create(orphan.name, orphan.document, orphan.workload)
+    poll_until(fleet, lambda: len(place.containers) == 1)  # of the two that are not started
+    assert place.containers[0].id == created
+    go.set()
+    events_of(fleet, task)
+    poll_until(fleet, lambda: not place.containers)
 
 
 def test_failed_containers_are_kept_on_request(place):

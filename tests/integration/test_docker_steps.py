@@ -130,3 +130,37 @@ def test_a_compute_has_the_options_that_the_deployment_says(run_dag, base_image,
     assert "as said" in run["one"].log
     monkeypatch.setenv("AIRFLOW__MLPIPE__COMPUTES", '{"box": {"kind": "docker", "readonly": true}}')
     assert "unknown option" in run_dag(dag)["one"].log
+
+
+DEFERRED = """
+    from airflow_mlpipe import CommandStep, Environment, PipelineData
+
+    with DAG("deferred", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+        text = PipelineData("text", kind="file")
+        CommandStep(task_id="one", command=["sh", "-c", '{script}', "sh", text], compute_target="docker",
+                    environment=Environment(image="{image}"), outputs=[text], deferrable=True)
+    """
+
+
+def _deferred(image: str, script: str) -> str:
+    return DEFERRED.replace("{image}", image).replace("{script}", script)
+
+
+def test_a_deferred_step_waits_in_the_triggerer_and_its_result_counts(run_dag, base_image, engine: DockerClient):
+    """Its lines are shown once each; the second run reuses it; nothing stays on the engine."""
+    source = _deferred(base_image, "echo first line; sleep 7; echo last line; echo x > $1")
+    run = run_dag(source)
+    assert run["one"].state == "success", run.log
+    assert "the program goes on by itself" in run["one"].log
+    for line in ("first line", "last line"):
+        assert run.log.count(line) - run.log.count(f"echo {line}") == 1, run.log
+    assert run_dag(source).executed == []
+    assert engine.containers.list(all=True, filters={"label": "mlpipe.dag=deferred"}) == []
+
+
+def test_a_deferred_step_that_fails_is_told_as_any_other(run_dag, base_image, engine: DockerClient):
+    """Its exit code and its last lines, after the triggerer has seen its end."""
+    run = run_dag(_deferred(base_image, "echo why; exit 3"))
+    assert run["one"].state == "failed"
+    assert "ended with exit code 3" in run["one"].log
+    assert engine.containers.list(all=True, filters={"label": "mlpipe.dag=deferred"}) == []

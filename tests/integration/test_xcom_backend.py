@@ -78,7 +78,7 @@ def test_a_row_shows_what_the_value_is_and_no_secret(run_dag, backend):
     """Type, shape and columns are in it; a column with a secret's name is not shown."""
     row = run_dag(files={FILE: DAG})["frame"].xcoms["return_value"]
     assert row["type"] == "pandas.DataFrame"
-    assert row["preview"]["shape"] == [1000, 2]
+    assert row["preview"]["shape"] == "1000 x 2"
     assert "hunter2" not in json.dumps(row)
 
 
@@ -89,6 +89,42 @@ def test_an_equal_value_is_written_once(run_dag, backend):
     second = run_dag(files={FILE: DAG})
     assert second["frame"].xcoms["return_value"]["digest"] == first["frame"].xcoms["return_value"]["digest"]
     assert sorted(p.name for p in (run_dag.workspace / "blobs").rglob("*") if p.is_file()) == blobs
+
+
+def test_a_value_lies_once_on_a_disk_and_is_read_where_it_lies(run_dag, backend):
+    """The workspace's file is all there is; who asks for a path, which could be written to, gets a copy's."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from airflow_mlpipe import load
+    from airflow_mlpipe.hooks.settings import load_settings
+
+    run = run_dag(
+        """
+        with DAG("arrays", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            @task
+            def numbers():
+                import numpy as np
+                return np.arange(12_345)
+
+            @task
+            def total(values):
+                return int(values.sum())
+
+            total(numbers())
+        """
+    )
+    assert run["total"].xcoms["return_value"] == 12_345 * 12_344 // 2, run.log
+    row = run["numbers"].xcoms["return_value"]
+    name = row["digest"].replace(":", "_")
+    (stored,) = (run_dag.workspace / "blobs").rglob(name)
+    cached = load_settings().cache / "blobs"
+    assert list(cached.rglob(name)) == []
+    given = load(row, Path)
+    assert not given.samefile(stored)
+    assert given.parent.parent == cached
+    assert np.load(given).sum() == load(row).sum()
 
 
 def test_gc_keeps_what_an_xcom_refers_to_until_the_xcom_is_deleted(run_dag, backend):
@@ -109,6 +145,128 @@ def test_gc_keeps_what_an_xcom_refers_to_until_the_xcom_is_deleted(run_dag, back
     assert garbage() == []
     workspace.values.forget(Producer(dag_id="ordinary", task_id="long", run_id=run.run_id), "return_value")
     assert len(garbage()) == 1
+
+
+OBJECTS = """
+with DAG("objects", schedule=None):
+    from airflow_mlpipe import step
+
+    @task
+    def made(count):
+        from airflow_mlpipe import Datastore
+        return {"stores": [Datastore(f"store_{i}") for i in range(count)], "pair": (1, {2})}
+
+    @task
+    def seen(found):
+        from airflow_mlpipe import Datastore
+        return [all(type(one) is Datastore for one in found["stores"]), found["pair"] == (1, {2})]
+
+    @step
+    def stepped(found) -> list:
+        return [found["stores"][-1]["name"], found["pair"] == (1, {2})]
+
+    for count in (2, 500):
+        found = made(count)
+        seen(found)
+        stepped(found)
+"""
+
+
+def test_objects_that_airflow_gives_back_come_alike_from_short_and_from_long_values(run_dag, backend, monkeypatch):
+    """Of any length, ordinary tasks get the classes that the deployment allows; a step gets dicts, as from any task."""
+    from airflow.sdk import serde
+
+    monkeypatch.setenv("AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES", "airflow_mlpipe.model.data.Datastore")
+    for cached in (serde._get_patterns, serde._get_regexp_patterns):
+        cached.cache_clear()
+    run = run_dag(OBJECTS)
+    assert set(run.states.values()) == {"success"}, run.log
+    assert run["seen"].xcoms["return_value"] == run["seen__1"].xcoms["return_value"] == [True, True]
+    assert run["stepped"].xcoms["return_value"] == ["store_1", True]
+    assert run["stepped__1"].xcoms["return_value"] == ["store_499", True]
+    assert run["made__1"].xcoms["return_value"]["format"] == "airflow/1"
+
+
+MORE = """
+with DAG("more", schedule=None):
+    from airflow_mlpipe import step
+
+    @task
+    def file():
+        import gzip
+        from pathlib import Path
+        path = Path("a table.csv.gz")
+        path.write_bytes(gzip.compress(b"x\\n1\\n", mtime=0))
+        path.chmod(0o755)
+        return path
+
+    @task
+    def read(path):
+        import os
+        import pandas as pd
+        return [path.name, int(pd.read_csv(path)["x"][0]), os.access(path, os.X_OK)]
+
+    @task
+    def texts():
+        return ["x" * 1000 + str(n) for n in range(4)]
+
+    @task
+    def last(text):
+        return text[-1]
+
+    @step
+    def stepped_last(text: str) -> str:
+        return text[-1]
+
+    @task
+    def holder():
+        from dataclasses import dataclass
+        import numpy as np
+
+        @dataclass
+        class Holder:
+            array: object
+            n: int
+
+        return Holder(np.arange(3), 3)
+
+    @task
+    def held(found):
+        return [found["array"].tolist(), found["n"]]
+
+    @task
+    def pair():
+        return (1, "two")
+
+    @task
+    def is_pair(found):
+        return type(found).__name__
+
+    @step
+    def stepped_pair() -> tuple:
+        return (1, "two")
+
+    read(file())
+    held(holder())
+    is_pair(pair())
+    is_pair(stepped_pair())
+    last.expand(text=texts())
+    stepped_last.expand(text=texts())
+"""
+
+
+@pytest.mark.usefixtures("backend")
+def test_values_of_every_shape_come_as_they_are(run_dag, monkeypatch, tmp_path):
+    """A file under its own name and mode, an object that holds an array, a tuple; and a long list is mapped over."""
+    monkeypatch.chdir(tmp_path)
+    run = run_dag(MORE)
+    assert set(run.states.values()) == {"success"}, run.log
+    assert run["read"].xcoms["return_value"] == ["a table.csv.gz", 1, True]
+    assert run["held"].xcoms["return_value"] == [[0, 1, 2], 3]
+    assert run["is_pair"].xcoms["return_value"] == run["is_pair__1"].xcoms["return_value"] == "tuple"
+    assert run["texts"].xcoms["return_value"]["length"] == 4
+    for task in ("last", "stepped_last"):
+        assert [run[task, n].xcoms["return_value"] for n in range(4)] == ["0", "1", "2", "3"]
 
 
 FORGED = """

@@ -29,7 +29,6 @@ pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.docker]
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300
-IMAGE = "mlpipe-tests/airflow-from-host:1"
 
 BESIDE = """
 @dag(schedule=None)
@@ -238,7 +237,7 @@ def scheduler_killed(boxed: Boxed) -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture(scope="module")
-def image(engine) -> str:
+def image(engine) -> Iterator[str]:
     """An image with this machine's Python, which finds the packages of the host at the host's own paths."""
     from tools.base_image import BUSYBOX, load
 
@@ -250,8 +249,10 @@ def image(engine) -> str:
         f"PYTHONPATH={ROOT}:{sysconfig.get_path('purelib')}",
         "PYTHONDONTWRITEBYTECODE=1",  # what is mounted is compiled, and read-only
     ]
-    load(engine, IMAGE, config={"Env": environment})
-    return IMAGE
+    tag = f"mlpipe-tests/airflow-from-host:{secrets.token_hex(8)}"  # another checkout has other paths
+    load(engine, tag, config={"Env": environment})
+    yield tag
+    engine.images.remove(tag)
 
 
 @pytest.fixture(scope="module")
@@ -328,6 +329,7 @@ def test_a_task_gets_what_it_asked_for_and_its_token_is_nowhere_to_be_inspected(
     assert end_of(run) == "success"
     assert run.get_xcom("wait", "return_value") == "done"
     log_shows(run, "wait", "waiting in a container that is red")
+    assert token not in log_of(run, "wait")
     boxed.nothing_is_left()
 
 
@@ -351,9 +353,12 @@ def refused(boxed) -> Run:
     ],
 )
 def test_what_cannot_be_given_fails_the_task_in_words(boxed, refused, task_id, words):
-    """The task's log names the member or the cause, the scheduler goes on, and no container stays."""
+    """The task's log and the audit log name the member or the cause, the scheduler goes on, and no container stays."""
     assert instance(refused, task_id)["state"] == "failed"
     log_shows(refused, task_id, words)
+    about = {"dag_id": "asks", "task_id": task_id, "event": "state mismatch"}
+    (event,) = refused.api.get("/api/v2/eventLogs", **about)["event_logs"]
+    assert words in event["extra"]
     boxed.nothing_is_left()
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from airflow_mlpipe.compute.base import OnLine, Recheck
+from airflow_mlpipe.compute.base import OnLine, Polled, Recheck
 from airflow_mlpipe.compute.config import DockerConfig, refuse_no_image
-from airflow_mlpipe.compute.docker.engine import open_engine
+from airflow_mlpipe.compute.docker.engine import open_engine, told
+from airflow_mlpipe.compute.docker.follow import lines_of, messages
 from airflow_mlpipe.compute.docker.images import pin_image
 from airflow_mlpipe.compute.docker.runner import ContainerRunner
 from airflow_mlpipe.compute.docker.spec import gpu_kind
@@ -57,7 +58,11 @@ class DockerCompute:
 
     @cached_property
     def _api(self) -> APIClient:
-        return open_engine(self._config, where=f"compute {self._name!r}")
+        return open_engine(self._config, where=self._where)
+
+    @property
+    def _where(self) -> str:
+        return f"compute {self._name!r}"
 
     def check(self, spec: StepSpec) -> None:
         """See :meth:`Compute.check`."""
@@ -79,6 +84,29 @@ class DockerCompute:
 
     def run(self, job: Job, on_line: OnLine, recheck: Recheck | None = None) -> JobResult:
         """See :meth:`Compute.run`."""
+        return self._attempt_of(job, on_line)[0].run(recheck)
+
+    def start(self, job: Job, on_line: OnLine) -> str:
+        """See :meth:`Detachable.start`.  What an earlier try left of this task, and does the same, is gone on with."""
+        attempt, runner = self._attempt_of(job, on_line)
+        if runner.find(job) is not None:
+            return runner.found
+        return attempt.start(runner.start)
+
+    def poll(self, handle: str, since: str) -> Polled:
+        """See :meth:`Detachable.poll`."""
+        with told(self._config, self._where):
+            running = bool(self._api.inspect_container(handle)["State"]["Running"])
+            pieces = list(messages(self._api, handle, since, follow=False))
+        last = pieces[-1][0] if pieces else since
+        return Polled(running=running, lines=tuple(lines_of(text for _, text in pieces)), since=last)
+
+    def kill(self, handle: str) -> None:
+        """See :meth:`Detachable.kill`.  Its folder goes with what killed workers leave."""
+        with told(self._config, self._where):
+            self._api.remove_container(handle, v=True, force=True)
+
+    def _attempt_of(self, job: Job, on_line: OnLine) -> tuple[Attempt, ContainerRunner]:
         self.check(job.step)
         runner = ContainerRunner(
             job,
@@ -91,7 +119,7 @@ class DockerCompute:
         self._attempt = Attempt(job, stores=self._stores, host=self._host, on_line=on_line, runner=runner)
         if self._cancelled:
             self._attempt.cancel()
-        return self._attempt.run(recheck)
+        return self._attempt, runner
 
     def cancel(self) -> None:
         """See :meth:`Compute.cancel`."""

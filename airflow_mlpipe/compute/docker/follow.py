@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from airflow_mlpipe.runtime.lines import Lines
@@ -58,16 +58,9 @@ class LogFollower:
         from requests.exceptions import RequestException
 
         try:
-            stream = self._api.logs(
-                self._container, stream=True, follow=True, timestamps=True, since=_seconds(self._last)
-            )
-            read = _order(self._last)  # the engine counts in seconds where to start
-            for message in stream:
-                moment, _, text = message.partition(b" ")
-                stamp = moment.decode("ascii", "replace")
-                if _order(stamp) > read:
-                    self._last = stamp
-                    self._pieces.put(text)
+            for moment, text in messages(self._api, self._container, self._last, follow=True):
+                self._last = moment
+                self._pieces.put(text)
         except (RequestException, DockerException, OSError, ValueError):
             pass  # whether the container still runs is asked elsewhere; if it does, reading starts again
         finally:
@@ -76,6 +69,26 @@ class LogFollower:
     def _line(self, line: str) -> None:
         self.tail.append(line)
         self._on_line(line)
+
+
+def messages(api: APIClient, container: str, since: str, *, follow: bool) -> Iterator[tuple[str, bytes]]:
+    """What a container wrote after a moment: when, and what.  :param follow: whether to wait for more."""
+    read = _order(since)  # the engine counts in seconds where to start
+    for message in api.logs(container, stream=True, follow=follow, timestamps=True, since=_seconds(since)):
+        moment, _, text = message.partition(b" ")
+        stamp = moment.decode("ascii", "replace")
+        if _order(stamp) > read:
+            yield stamp, text
+
+
+def lines_of(pieces: Iterable[bytes]) -> list[str]:
+    """The lines of some output that is over."""
+    found: list[str] = []
+    lines = Lines(found.append, time.monotonic)
+    for piece in pieces:
+        lines.feed(piece)
+    lines.close()
+    return found
 
 
 def _order(moment: str) -> tuple[str, str]:

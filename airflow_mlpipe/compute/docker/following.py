@@ -26,14 +26,21 @@ class Following:
     """One container until it has ended.
 
     :param api: for questions. :param reader: another client, whose connection streams the log.
-    :param program: with its limits of time and memory.
+    :param program: with its limits of time and memory. :param since: the moment after which lines are new.
     """
 
     def __init__(
-        self, api: APIClient, reader: APIClient, container: str, program: Program, *, on_line: Callable[[str], object]
+        self,
+        api: APIClient,
+        reader: APIClient,
+        container: str,
+        program: Program,
+        *,
+        on_line: Callable[[str], object],
+        since: str = "",
     ) -> None:
         self._api, self._container, self._program = api, container, program
-        self._follower = LogFollower(reader, container, on_line)
+        self._follower = LogFollower(reader, container, on_line, since=since)
         self._started = time.monotonic()
         self._stop: Stop | None = None
         self._kill_at: float | None = None

@@ -85,7 +85,7 @@ class ContainerRunner:
         if self._found is None:
             return None
         labels = self._found["Config"]["Labels"]
-        state = "still runs" if self._found["State"]["Running"] else "has ended well"
+        state = "still runs" if self._found["State"]["Running"] else "has ended"
         self._on_line(f"going on with the container of try {labels.get(f'{PREFIX}try', '?')}, which {state}")
         return Path(labels[f"{PREFIX}root"])
 
@@ -93,8 +93,15 @@ class ContainerRunner:
         labels, state = container["Config"]["Labels"], container["State"]
         same = bool(self._job.same) and labels.get(f"{PREFIX}same") == self._job.same
         root = Path(labels.get(f"{PREFIX}root", "/nowhere"))
-        well = state["Running"] or (state["Status"] == "exited" and state["ExitCode"] == 0)
+        ended = state["Status"] == "exited" and (state["ExitCode"] == 0 or self._job.resumed)
+        well = state["Running"] or ended
         return bool(same and well and (root / "outputs").is_dir())
+
+    @property
+    def found(self) -> str:
+        """The container that :meth:`find` found."""
+        assert self._found is not None
+        return str(self._found["Id"])
 
     @contextlib.contextmanager
     def interpreter(self, job: Job) -> Iterator[Interpreter]:
@@ -120,6 +127,10 @@ class ContainerRunner:
                 self._remove(container, program.grace)
         check(ended, program.where, program.argv[0], program.timeout, program.memory_limit)
         return ended
+
+    def start(self, program: Program, folders: Folders) -> str:
+        """Start it, and leave it to itself; its name."""
+        return self._start(program, folders)
 
     def cancel(self) -> None:
         """See :meth:`airflow_mlpipe.runtime.runner.Runner.cancel`."""
@@ -224,7 +235,9 @@ class ContainerRunner:
         reader = open_engine(self._config, where=self._where)  # a connection is busy while it streams
         try:
             with told(self._config, self._where):
-                following = Following(self._api, reader, container, program, on_line=self._on_line)
+                following = Following(
+                    self._api, reader, container, program, on_line=self._on_line, since=self._job.log_since
+                )
                 return following.run(lambda: self._cancelled)
         finally:
             reader.close()

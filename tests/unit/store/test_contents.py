@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -364,6 +365,76 @@ class TestLocalOnly:
         path.unlink()
         path.mkdir()
         assert contents.missing(content.digest, "folder") == (blob_key(digest_bytes(b"1")),)
+
+    def test_a_file_of_ones_own_is_moved_into_the_store(self, contents: Contents, tmp_path: Path) -> None:
+        """It is not copied, it has its digest's name, and it is whole."""
+        path = tmp_path / "value"
+        path.write_bytes(b"1")
+        inode, content = path.stat().st_ino, identify(path)
+        assert contents.take(path, content)
+        assert not path.exists()
+        stored = contents.file(content.digest, 1)
+        assert stored is not None
+        assert stored.stat().st_ino == inode
+        assert contents.missing(content.digest, "file") == ()
+
+    def test_what_was_moved_is_trusted_by_its_stats_at_once(
+        self, contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody reads it again, young as it is; a write to it in the same moment is found all the same."""
+        path = tmp_path / "value"
+        path.write_bytes(b"1")
+        content = identify(path)
+        contents.take(path, content)
+        with monkeypatch.context() as patch:
+            reads: list[object] = []
+            patch.setattr("airflow_mlpipe.store.verified.digest_file", reads.append)
+            stored = contents.file(content.digest, 1)
+            assert reads == []
+        assert stored is not None
+        stored.write_bytes(b"2")
+        assert contents.file(content.digest, 1) is None
+
+    def test_a_file_that_is_there_already_is_not_moved(self, contents: Contents, tmp_path: Path) -> None:
+        """The store's stays as it is; one that was damaged is replaced."""
+        path = tmp_path / "value"
+        path.write_bytes(b"1")
+        content = publish(contents, path)
+        stored = tmp_path / "store" / blob_key(content.digest)
+        inode = stored.stat().st_ino
+        assert contents.take(path, content)
+        assert stored.stat().st_ino == inode
+        stored.write_bytes(b"2")
+        assert contents.take(path, content)
+        assert stored.read_bytes() == b"1"
+
+    def test_a_folder_is_not_moved(self, contents: Contents, tmp_path: Path) -> None:
+        """Only publishing stores it."""
+        folder = write(tmp_path / "out", {"a": b"1"})
+        assert not contents.take(folder, identify(folder))
+        assert (folder / "a").exists()
+
+    def test_a_file_on_another_filesystem_is_not_moved(self, contents: Contents, tmp_path: Path) -> None:
+        """It stays where it is, for publishing to copy it."""
+        other = Path("/dev/shm")
+        if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("needs two filesystems")
+        with tempfile.TemporaryDirectory(dir=other) as folder:
+            path = Path(folder) / "value"
+            path.write_bytes(b"1")
+            assert not contents.take(path, identify(path))
+            assert path.read_bytes() == b"1"
+
+
+def test_behind_a_network_nothing_is_moved(s3: S3Server, tmp_path: Path) -> None:
+    """There is no file to give either."""
+    contents = Contents(open_store(s3.config("moved")), index=LocalIndex(tmp_path / "cache"))
+    path = tmp_path / "value"
+    path.write_bytes(b"1")
+    content = identify(path)
+    assert not contents.take(path, content)
+    contents.publish(path, content)
+    assert contents.file(content.digest, 1) is None
 
 
 class TestExport:

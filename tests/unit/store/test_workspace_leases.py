@@ -318,3 +318,19 @@ def test_a_worker_whose_clock_is_wrong_by_a_day_waits_like_any_other(tmp_path, m
     busy = leases.acquire(MARK, BERT)
     assert isinstance(busy, Busy)
     assert 0 < busy.expires_in <= 3_600
+
+
+def test_a_lease_that_was_left_is_kept_alive_by_others(leases, clock):
+    """Leaving releases nothing; who renews it for its owner keeps it, nobody else can, and without it runs out."""
+    lease = leases.acquire(MARK, ANNA)
+    with lease:
+        lease.leave()
+    clock.advance(50)
+    assert not leases.renew(MARK, BERT)
+    assert leases.renew(MARK, ANNA)
+    clock.advance(50)
+    assert isinstance(leases.acquire(MARK, BERT), Busy)
+    assert isinstance(leases.acquire(MARK, ANNA), Lease), "the owner takes its own lease up again"
+    clock.advance(100)
+    assert isinstance(leases.acquire(MARK, BERT), Lease)
+    assert not leases.renew(MARK, ANNA)
