@@ -30,6 +30,7 @@ _TYPES = ", ".join(
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*\Z")
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d+)?\Z")
 _TAG = re.compile(r"\w[\w.-]{0,127}\Z")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _FIX = "correct its name, push it, or give the compute a login or image_pull_secrets for its registry"
@@ -91,7 +92,8 @@ def parse_reference(image: str, *, where: str) -> Reference:
     repository, tag = path, "latest"
     if ":" in last:
         repository, _, tag = path.rpartition(":")
-    if not _NAME.match(repository) or not _TAG.match(tag) or (digest and not _DIGEST.match(digest)):
+    wrong = (has_host and not _HOST.match(head)) or (digest and not _DIGEST.match(digest))
+    if wrong or not _NAME.match(repository) or not _TAG.match(tag):
         raise ConfigurationError("not an image's name", where=where, given=image, valid="like registry/name:tag")
     hub = not has_host or head in ("docker.io", "index.docker.io")
     return Reference(
