@@ -1,4 +1,4 @@
-"""The conformance suite of computes on pods: of the cluster's double, whose containers are real."""
+"""The conformance suite of computes on pods: of any cluster, and of the double."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_mlpipe.compute import Compute
-from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
+from airflow_mlpipe.compute.kubernetes_.names import PREFIX, workspace_label
 from airflow_mlpipe.runtime.documents.order import Order
 from airflow_mlpipe.runtime.job import Job, JobResult
 from airflow_mlpipe.testing.compute_contract import SECRET, ComputeBench, ComputeContract, wait_for
@@ -25,81 +25,47 @@ if TYPE_CHECKING:
     from servers import S3Server
 
 
-class OnKubernetes(ComputeContract):
-    """Pods of the double, in a namespace that takes restricted ones only."""
+class OnPods(ComputeContract):
+    """Pods of some cluster; a subclass has the fixture ``bench``, which calls :meth:`open`."""
 
-    options: dict[str, object] = {"user": "1000:1000"}
+    namespace: str
+    place: PodPlace
 
-    @pytest.fixture
-    def namespace(self, kubernetes_double: KubernetesDouble) -> Iterator[str]:
-        """Whose pods reach the object store on this machine."""
-        labels = {"kubernetes-double/network": "host", "pod-security.kubernetes.io/enforce": "restricted"}
-        name = kubernetes_double.add_namespace(f"test-{uuid.uuid4().hex[:10]}", labels)
-        yield name
-        kubernetes_double.clear(name)
-
-    @pytest.fixture
-    def bench(
-        self,
-        tmp_path: Path,
-        kubernetes_double: KubernetesDouble,
-        engine: DockerClient,
-        s3: S3Server,
-        image: str,
-        agent_image: str,
-        namespace: str,
-    ) -> ComputeBench:
+    def open(self, place: PodPlace, image: str) -> ComputeBench:
         """A bench whose workspace is a bucket."""
-        self.double, self.engine, self.namespace = kubernetes_double, engine, namespace
-        config = self.config(str(kubernetes_double.kubeconfig), namespace, agent_image)
-        self.place = PodPlace(config=config, url=f"s3://{s3.new_bucket()}/ml", options=s3.options, root=tmp_path)
-        stores = BucketStores(url=self.place.url, options=s3.options)
+        from kubernetes import client, config
+
+        assert place.config.namespace is not None
+        self.place, self.namespace = place, place.config.namespace
+        self.core = client.CoreV1Api(config.new_client_from_config(place.config.kubeconfig))
+        stores = BucketStores(url=place.url, options=place.options)
 
         def make(bench: ComputeBench) -> Compute:
             return self.place.compute(stores)
 
-        return ComputeBench(tmp_path, make, image=image, stores=stores)
-
-    def config(self, kubeconfig: str, namespace: str, agent_image: str) -> KubernetesConfig:
-        """As a deployment would write it; the images are on the nodes, and no registry has them."""
-        members = {"kubeconfig": kubeconfig, "namespace": namespace, "agent_image": agent_image}
-        return kubernetes_config(**members, resolve_digest=False, **self.options)
-
-    @pytest.fixture
-    def image(self, base_image: str) -> str:
-        """Python, a shell, root."""
-        return base_image
+        return ComputeBench(place.root, make, image=image, stores=stores)
 
     @pytest.fixture(autouse=True)
     def nothing_left(self, bench: ComputeBench) -> Iterator[None]:
-        """Whatever a test does: its pods and secrets are gone, and the double did as it should."""
+        """Whatever a test does: its pods and secrets are gone."""
         yield
-        wait_for(lambda: not self.left_in_cluster())
-        assert self.double.failures() == []
+        wait_for(lambda: not [*self.listed("pod"), *self.listed("secret")])
+        self.core.api_client.close()
 
-    def left_in_cluster(self) -> list[str]:
-        """Pods and secrets of the namespace."""
-        from kubernetes_double.objects.resources import PODS, SECRETS
-
-        found = [*self.double.store.all(PODS, self.namespace), *self.double.store.all(SECRETS, self.namespace)]
-        return [one["metadata"]["name"] for one in found]
-
-    def wait_until_ended(self, bench: ComputeBench) -> None:
-        """Ask the cluster."""
-        wait_for(lambda: all(pod["status"]["phase"] == "Succeeded" for pod in self.pods()))
-
-    def pods(self) -> list[dict[str, object]]:
-        """As they are now."""
-        from kubernetes_double.objects.resources import PODS
-
-        return self.double.store.all(PODS, self.namespace)
+    def listed(self, kind: str, selector: str | None = None) -> list[dict[str, Any]]:
+        """Objects of the bench, as the API shows them."""
+        ours = f"{PREFIX}workspace={workspace_label(self.place.url)}" if selector is None else selector
+        found = getattr(self.core, f"list_namespaced_{kind}")
+        items = json.loads(found(self.namespace, label_selector=ours, _preload_content=False).data)["items"]
+        return list(items)
 
     def in_main(self, command: str) -> None:
         """Do something in the program's container, from outside of the cluster."""
-        (pod,) = self.pods()
-        status = pod["status"]["containerStatuses"][0]
-        container = self.engine.containers.get(status["containerID"].partition("://")[2])
-        assert container.exec_run(["sh", "-c", command]).exit_code == 0
+        raise NotImplementedError
+
+    def wait_until_ended(self, bench: ComputeBench) -> None:
+        """Ask the cluster."""
+        wait_for(lambda: all(pod["status"]["phase"] == "Succeeded" for pod in self.listed("pod")))
 
     def let_go_on(self, bench: ComputeBench) -> None:
         """In the pod."""
@@ -107,13 +73,11 @@ class OnKubernetes(ComputeContract):
 
     def run_watched(self, bench: ComputeBench, job: Job) -> JobResult:
         """What the cluster shows of the pod and its events holds no secret."""
-        from kubernetes_double.objects.resources import EVENTS
-
         seen: list[str] = []
 
         def on_line(line: str) -> None:
             bench.lines.append(line)
-            seen.extend(json.dumps(one) for one in [*self.pods(), *self.double.store.all(EVENTS, self.namespace)])
+            seen.extend(json.dumps(one) for one in [*self.listed("pod"), *self.listed("event", "")])
 
         result = bench.make(bench).run(job, on_line)
         assert seen
@@ -160,6 +124,56 @@ class OnKubernetes(ComputeContract):
                     break
             worker.kill()
         assert "up\n" in said, said
+
+
+class OnKubernetes(OnPods):
+    """Pods of the double, in a namespace that takes restricted ones only."""
+
+    options: Mapping[str, object] = {"user": "1000:1000"}
+
+    @pytest.fixture
+    def namespace_of_test(self, kubernetes_double: KubernetesDouble) -> Iterator[str]:
+        """Whose pods reach the object store on this machine."""
+        labels = {"kubernetes-double/network": "host", "pod-security.kubernetes.io/enforce": "restricted"}
+        name = kubernetes_double.add_namespace(f"test-{uuid.uuid4().hex[:10]}", labels)
+        yield name
+        assert kubernetes_double.failures() == []
+        kubernetes_double.clear(name)
+
+    @pytest.fixture
+    def bench(
+        self,
+        tmp_path: Path,
+        kubernetes_double: KubernetesDouble,
+        engine: DockerClient,
+        s3: S3Server,
+        image: str,
+        agent_image: str,
+        namespace_of_test: str,
+    ) -> ComputeBench:
+        """The images are on the nodes, and no registry has them."""
+        self.engine = engine
+        config = kubernetes_config(
+            kubeconfig=str(kubernetes_double.kubeconfig),
+            namespace=namespace_of_test,
+            agent_image=agent_image,
+            resolve_digest=False,
+            **self.options,
+        )
+        url = f"s3://{s3.new_bucket()}/ml"
+        return self.open(PodPlace(config=config, url=url, options=s3.options, root=tmp_path), image)
+
+    @pytest.fixture
+    def image(self, base_image: str) -> str:
+        """Python, a shell, root."""
+        return base_image
+
+    def in_main(self, command: str) -> None:
+        """By the engine that runs the double's containers."""
+        (pod,) = self.listed("pod")
+        status = pod["status"]["containerStatuses"][0]
+        container = self.engine.containers.get(status["containerID"].partition("://")[2])
+        assert container.exec_run(["sh", "-c", command]).exit_code == 0
 
 
 def _environment() -> dict[str, str]:
