@@ -87,7 +87,8 @@ class KubernetesCompute:
         """See :meth:`Compute.pin`."""
         from airflow_mlpipe.compute.kubernetes_.images import pin_image
 
-        return pin_image(image, self._config, where=where, login=self._login, secret=self._pull_secret)
+        cache = self._host.cache.absolute() / "images"
+        return pin_image(image, self._config, where=where, login=self._login, secret=self._pull_secret, cache=cache)
 
     def _pull_secret(self, name: str) -> dict[str, Any] | None:
         return self.cluster.read("secret", name)

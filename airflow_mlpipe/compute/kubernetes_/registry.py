@@ -105,10 +105,17 @@ def parse_reference(image: str, *, where: str) -> Reference:
     )
 
 
-def resolve(reference: Reference, login: Callable[[], Login | None], *, where: str) -> Resolved:
+def resolve(
+    reference: Reference,
+    login: Callable[[], Login | None],
+    *,
+    where: str,
+    known: Callable[[str], Resolved | None] = lambda _: None,
+) -> Resolved:
     """The digest that a tag points to, and the user and the variables of its image where they can be read.
 
-    :param login: asked for when the registry wants one.
+    :param login: asked for when the registry wants one. :param known: what was said of a digest before: registries
+        count how often manifests are read, and not how often digests are asked for.
     :raises ConfigurationError: when there is no such image, or it may not be seen. :raises ComputeError: when the
         registry does not answer.
     """
@@ -116,7 +123,7 @@ def resolve(reference: Reference, login: Callable[[], Login | None], *, where: s
 
     with httpx.Client(timeout=_SECONDS, follow_redirects=True, headers={"Accept": _TYPES}) as client:
         try:
-            return _Registry(client, reference, login, where).resolve()
+            return _Registry(client, reference, login, where).resolve(known)
         except httpx.HTTPError as error:
             raise ComputeError(
                 f"the registry does not answer ({error})",
@@ -137,13 +144,15 @@ class _Registry:
         scheme = "http" if _is_local(reference.registry) else "https"
         self._base = f"{scheme}://{reference.registry}/v2/{reference.repository}"
 
-    def resolve(self) -> Resolved:
+    def resolve(self, known: Callable[[str], Resolved | None]) -> Resolved:
         answer = self._ask("HEAD", f"manifests/{self._reference.tag}")
         digest = answer.headers.get("docker-content-digest", "")
         if not _DIGEST.match(digest):  # a registry need not say it
             digest = (
                 "sha256:" + hashlib.sha256(self._ask("GET", f"manifests/{self._reference.tag}").content).hexdigest()
             )
+        if (found := known(digest)) is not None:
+            return found
         try:
             return self._described(digest)
         except (ComputeError, ConfigurationError, KeyError, ValueError, TypeError, StopIteration):

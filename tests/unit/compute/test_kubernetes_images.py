@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from airflow_mlpipe.compute.kubernetes_.registry import Login, parse_reference
 from airflow_mlpipe.errors import ComputeError, ConfigurationError
 from airflow_mlpipe.runtime.job import PinnedImage
 
+Pin = Callable[..., PinnedImage]
 DIGEST = "sha256:" + "ab" * 32
 
 
@@ -26,10 +28,16 @@ def registry() -> Iterator[Registry]:
         yield found
 
 
-def pin(image: str, login: dict[str, str] | None = None, **members: Any) -> PinnedImage:
+@pytest.fixture
+def pin(tmp_path: Path) -> Pin:
     """As the compute does."""
-    secrets = members.pop("secrets", {})
-    return pin_image(image, kubernetes_config(**members), where="step", login=lambda: login, secret=secrets.get)
+
+    def call(image: str, login: dict[str, str] | None = None, **members: Any) -> PinnedImage:
+        secrets = members.pop("secrets", {})
+        config = kubernetes_config(**members)
+        return pin_image(image, config, where="step", login=lambda: login, secret=secrets.get, cache=tmp_path)
+
+    return call
 
 
 def secret_of(host: str, login: str) -> dict[str, Any]:
@@ -39,7 +47,7 @@ def secret_of(host: str, login: str) -> dict[str, Any]:
     return {"type": "kubernetes.io/dockerconfigjson", "data": data}
 
 
-def test_a_tag_becomes_a_digest(registry: Registry) -> None:
+def test_a_tag_becomes_a_digest(registry: Registry, pin: Pin) -> None:
     """With what the image says of itself; the pod is started by the digest."""
     found = pin(f"{registry.host}/team/train:1")
     assert found.identity == registry.digest
@@ -48,13 +56,21 @@ def test_a_tag_becomes_a_digest(registry: Registry) -> None:
     assert registry.asked[0] == "HEAD /v2/team/train/manifests/1"
 
 
-def test_a_registry_that_says_no_digest_is_read(registry: Registry) -> None:
+def test_an_image_is_read_once_on_a_host(registry: Registry, pin: Pin) -> None:
+    """Afterwards only the digest is asked for."""
+    first = pin(f"{registry.host}/team/train:1")
+    registry.asked.clear()
+    assert pin(f"{registry.host}/team/train:1") == first
+    assert [one for one in registry.asked if one.startswith("GET /v2/")] == []
+
+
+def test_a_registry_that_says_no_digest_is_read(registry: Registry, pin: Pin) -> None:
     """The digest is that of the manifest's bytes."""
     registry.says_digest = False
     assert pin(f"{registry.host}/team/train:1").identity == registry.digest
 
 
-def test_a_configuration_that_cannot_be_read_is_no_error(registry: Registry) -> None:
+def test_a_configuration_that_cannot_be_read_is_no_error(registry: Registry, pin: Pin) -> None:
     """Then it is not known who the image's user is."""
     registry.blobs.clear()
     found = pin(f"{registry.host}/team/train:1")
@@ -62,7 +78,7 @@ def test_a_configuration_that_cannot_be_read_is_no_error(registry: Registry) -> 
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "basic"])
-def test_a_login_is_given_where_the_registry_wants_one(registry: Registry, scheme: str) -> None:
+def test_a_login_is_given_where_the_registry_wants_one(registry: Registry, pin: Pin, scheme: str) -> None:
     """Of the compute's connection, or of the secrets that the cluster pulls with."""
     registry.login, registry.scheme = "me:secret:word", scheme
     image = f"{registry.host}/team/train:1"
@@ -73,13 +89,13 @@ def test_a_login_is_given_where_the_registry_wants_one(registry: Registry, schem
     assert pin(image, secrets=secrets, image_pull_secrets="other, pull").identity == registry.digest
 
 
-def test_an_image_that_is_not_there_is_said(registry: Registry) -> None:
+def test_an_image_that_is_not_there_is_said(registry: Registry, pin: Pin) -> None:
     """It is the author's mistake, and trying again is of no use."""
     with pytest.raises(ConfigurationError, match="it is not there"):
         pin(f"{registry.host}/team/train:2")
 
 
-def test_a_registry_that_does_not_answer_is_no_fault_of_the_step(registry: Registry) -> None:
+def test_a_registry_that_does_not_answer_is_no_fault_of_the_step(registry: Registry, pin: Pin) -> None:
     """Down, or not reached at all; with the way out."""
     registry.down = True
     with pytest.raises(ComputeError, match=r"the registry refused .503"):
@@ -88,7 +104,7 @@ def test_a_registry_that_does_not_answer_is_no_fault_of_the_step(registry: Regis
         pin("127.0.0.1:1/team/train:1")
 
 
-def test_a_digest_asks_nobody(registry: Registry) -> None:
+def test_a_digest_asks_nobody(registry: Registry, pin: Pin) -> None:
     """Nor does a tag where registries cannot be reached: then the text counts."""
     image = f"{registry.host}/team/train@{DIGEST}"
     assert (pin(image).identity, pin(image).reference) == (DIGEST, image)
