@@ -205,7 +205,7 @@ def test_the_rights_of_the_docs_are_enough(cloud: Benched) -> None:
 @pytest.mark.parametrize(
     ("do", "reason", "words"),
     [
-        ("evict", "evicted", "node ended it .Evicted: "),
+        ("evict", "evicted", "ended by its node: The node was low on resource"),
         ("preempt", "preempted", "to make room for one of a higher priority"),
         ("delete", "deleted", "somebody deleted the pod"),
     ],

@@ -198,6 +198,8 @@ class _Told:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
+        if isinstance(error, AttributeError) and isinstance(error.__context__, ApiException):
+            error = error.__context__  # the client fails to show an answer that never came
         if isinstance(error, ApiException) and error.status:
             self._refused(error)
         if isinstance(error, (ApiException, HTTPError, OSError, ValueError)):

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from airflow_mlpipe.compute.kubernetes_.client import Cluster, Stream
-from airflow_mlpipe.errors import MLPipeError
 from airflow_mlpipe.runtime.lines import Lines
 from airflow_mlpipe.runtime.process import TAIL
 
@@ -74,8 +73,6 @@ class PodLog:
         self._lines.close()
 
     def _read(self) -> None:
-        from urllib3.exceptions import HTTPError
-
         try:
             self._stream = self._cluster.log(self._pod, self._container, since_second(self._last))
             read, self._rest = self._last, b""
@@ -86,8 +83,8 @@ class PodLog:
                 else:
                     self._rest = text
             self._was_read = True
-        except (MLPipeError, HTTPError, OSError, ValueError, AttributeError):
-            pass  # if the container still runs, reading starts again
+        except Exception:  # noqa: BLE001, S110 - whatever a broken connection raises: reading starts again
+            pass
         finally:
             self._whole.put(None)
 
