@@ -145,7 +145,7 @@ def verify_returned(step: StepSpec, staged: Staged, returned: Returned) -> Found
             continue
         where = f"{step.label}: output {port.name!r}"
         path = staged.outputs[port.name] / Path(saved.name).name
-        if not path.exists():
+        if path.is_symlink() or not path.exists():
             raise OutputInvalidError("the value is not where its process says", where=where, given=saved.name)
         found.append((replace(port, data=replace(port.data, kind=saved.kind)), path, identify(path, where)))
     return found

@@ -6,10 +6,12 @@ network, and the programs' folders are volumes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from servers import S3Server
 
+WAIT_FOR_GO = 'while [ ! -e "$MLPIPE_CHECKPOINT_DIR/go" ]'
 TESTS = Path(__file__).parent.parent
 FILE = PipelineData("o", kind="file", filename="o.txt")
 
@@ -183,7 +186,6 @@ class TestRemoteDocker(OnRemoteDocker):
         """The agent's container is ended as soon as it is seen."""
         compute = bench.make(bench)
         job = bench.job("true")
-        import threading
 
         def cancel_when_staging() -> None:
             wait_for(lambda: self.containers(bench))
@@ -213,6 +215,37 @@ class TestRemoteDocker(OnRemoteDocker):
         bench.make(bench).kill(handle)
         assert self.containers(bench) == []
         assert all(name.startswith("mlpipe-checkpoints-") for name in self.volumes(bench))
+
+    def test_an_engine_that_gets_lost_is_said_and_its_program_is_gone_on_with(
+        self, bench: ComputeBench, tmp_path: Path
+    ) -> None:
+        """The connection breaks while the program runs; the next try comes back to it through another."""
+        near = self.config
+        text = f'echo up; {WAIT_FOR_GO}; do sleep 0.2; done; echo 1 > "$1"'
+        job = bench.job("sh", "-c", text, "sh", OutputPath("o"), outputs=outputs(FILE), same="mlp1:lost")
+        (tmp_path / "far").mkdir()
+        with contextlib.ExitStack() as stack:
+            far = stack.enter_context(engine_over_tls(tmp_path / "far"))
+            self.config = replace(near, host=far.host, tls_ca=far.ca, tls_cert=far.cert, tls_key=far.key)
+
+            def on_line(line: str) -> None:
+                bench.lines.append(line)
+                if line == "up":
+                    stack.close()
+
+            with pytest.raises(ComputeError, match="the Docker engine does not answer") as caught:
+                bench.make(bench).run(job, on_line)
+        assert caught.value.reason == "engine"
+        assert any(line.startswith("cannot remove what attempt") for line in bench.lines)
+        self.config = near
+        again = replace(job, attempt=f"{job.attempt}-again")
+
+        def come_back(line: str) -> None:
+            if line.startswith("going on with the container"):
+                self.let_go(bench, job)
+
+        (out,) = bench.make(bench).run(again, come_back).outputs
+        assert bench.read(out) == b"1\n"
 
     def test_an_agent_that_reaches_no_datastore_is_said(self, bench: ComputeBench, far_engine: TlsEngine) -> None:
         """Its own error, and that it may go away."""

@@ -33,29 +33,33 @@ def engine_over_tls(folder: Path) -> Iterator[TlsEngine]:
     context.load_cert_chain(*server)
     context.load_verify_locations(ca)
     context.verify_mode = ssl.CERT_REQUIRED
+    open_ones: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_accept, args=(listener, context), daemon=True).start()
+        threading.Thread(target=_accept, args=(listener, context, open_ones), daemon=True).start()
         try:
             yield TlsEngine(f"tcp://127.0.0.1:{listener.getsockname()[1]}", ca, *client)
         finally:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
+            for one in open_ones:
+                _shut(one)
 
 
-def _accept(listener: socket.socket, context: ssl.SSLContext) -> None:
+def _accept(listener: socket.socket, context: ssl.SSLContext, open_ones: list[socket.socket]) -> None:
     while True:
         try:
             plain, _ = listener.accept()
         except OSError:
             return
-        threading.Thread(target=_serve, args=(plain, context), daemon=True).start()
+        threading.Thread(target=_serve, args=(plain, context, open_ones), daemon=True).start()
 
 
-def _serve(plain: socket.socket, context: ssl.SSLContext) -> None:
+def _serve(plain: socket.socket, context: ssl.SSLContext, open_ones: list[socket.socket]) -> None:
     with contextlib.suppress(OSError):
         near = context.wrap_socket(plain, server_side=True)
         far = socket.socket(socket.AF_UNIX)
         far.connect(SOCKET)
+        open_ones += [near, far]
         back = threading.Thread(target=_copy, args=(far, near), daemon=True)
         back.start()
         _copy(near, far)
@@ -68,9 +72,13 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(1 << 16):
             target.sendall(data)
-    for one in (source, target):
-        with contextlib.suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
+    _shut(source)
+    _shut(target)
+
+
+def _shut(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
 
 
 def _certificates(folder: Path) -> tuple[str, tuple[str, str], tuple[str, str]]:
