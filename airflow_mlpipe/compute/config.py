@@ -6,6 +6,7 @@ authors write the names.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, NoReturn, get_args
@@ -42,6 +43,8 @@ class DockerConfig:
 
     :param host: ``unix:///...``, ``tcp://...``, ``ssh://user@host``; by default ``DOCKER_HOST``, else the usual socket.
     :param tls_ca, tls_cert, tls_key: files for a ``tcp`` engine.
+    :param agent_image: of the agent, that moves data where the engine is on another machine.
+    :param agent_network: that the agent joins, from which it reaches the datastores.
     :param network: that containers join. :param runtime: of the engine (``nvidia``).
     :param user: of containers whose image names none: ``worker`` (who runs the Airflow worker), ``image`` (root) or
         ``uid:gid``.
@@ -56,6 +59,8 @@ class DockerConfig:
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
+    agent_image: str | None = None
+    agent_network: str | None = None
     network: str | None = None
     runtime: str | None = None
     user: str = "worker"
@@ -68,7 +73,8 @@ class DockerConfig:
     @property
     def is_remote(self) -> bool:
         """Whether the engine's disk is another machine's."""
-        return self.host is not None and not self.host.startswith("unix://")
+        host = self.host or os.environ.get("DOCKER_HOST", "")
+        return bool(host) and not host.startswith("unix://")
 
 
 ComputeConfig = LocalConfig | DockerConfig | AirflowConfig | KubernetesConfig

@@ -45,7 +45,8 @@ class Benched:
         self.url, self.options = f"s3://{s3.new_bucket()}/ml", s3.options
         self.stores = BucketStores(url=self.url, options=self.options)
         self.root = root
-        self.bench = ComputeBench(root, lambda _: self.compute(), image=str(members.pop("image")), stores=self.stores)
+        image = str(members.pop("image"))
+        self.bench = ComputeBench(root, lambda _: self.compute(), image=image, given_stores=self.stores)
 
     def compute(self, **more: object) -> Any:
         """A new one."""

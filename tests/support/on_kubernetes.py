@@ -43,7 +43,7 @@ class OnPods(ComputeContract):
         def make(bench: ComputeBench) -> Compute:
             return self.place.compute(stores)
 
-        return ComputeBench(place.root, make, image=image, stores=stores)
+        return ComputeBench(place.root, make, image=image, given_stores=stores)
 
     @pytest.fixture(autouse=True)
     def nothing_left(self, bench: ComputeBench) -> Iterator[None]:
@@ -67,7 +67,7 @@ class OnPods(ComputeContract):
         """Ask the cluster."""
         wait_for(lambda: all(pod["status"]["phase"] == "Succeeded" for pod in self.listed("pod")))
 
-    def let_go_on(self, bench: ComputeBench) -> None:
+    def let_go(self, bench: ComputeBench, job: Job) -> None:
         """In the pod."""
         self.in_main("touch /mlpipe/checkpoints/go")
 
@@ -84,16 +84,6 @@ class OnPods(ComputeContract):
         assert not any(SECRET in text for text in seen)
         return result
 
-    def test_lines_come_while_the_program_runs(self, bench: ComputeBench) -> None:
-        """The program waits for a file that its line makes us write."""
-
-        def on_line(line: str) -> None:
-            if line == "ready":
-                self.in_main("touch /mlpipe/tmp/flag")
-
-        text = 'echo ready; while [ ! -e "$TMPDIR/flag" ]; do sleep 0.1; done'
-        bench.make(bench).run(bench.job("sh", "-c", text, timeout=120.0), on_line)
-
     def test_a_failed_recheck_publishes_nothing(self, bench: ComputeBench) -> None:
         """Its error comes out, and no candidate stays."""
         from airflow_mlpipe.errors import InputChangedError
@@ -105,11 +95,11 @@ class OnPods(ComputeContract):
             bench.run(bench.job("true"), recheck=recheck)
         assert not list(bench.stores.store.list("candidates"))
 
-    def _kill_worker(self, bench: ComputeBench, loop: str) -> None:
+    def kill_worker(self, bench: ComputeBench, loop: str) -> None:
         """In a process of its own: clients of object stores have threads, which a fork has not."""
         import pickle
 
-        job = self._dead_job(bench, f'echo up; {loop}; do sleep 0.2; done; echo done > "$1"')
+        job = self.dead_job(bench, f'echo up; {loop}; do sleep 0.2; done; echo done > "$1"')
         task = bench.root / "task.pickle"
         task.write_bytes(pickle.dumps((self.place, Order.of(job, code=None).to_bytes())))
         script = Path(__file__).with_name("pod_bench.py")

@@ -109,9 +109,7 @@ class Agent:
             staged = stager.find(job.step)
             stager.check_unchanged(self._where)
         result = publish_results(job, layout, staged, self._stores, cache=None, on_line=self._say)
-        if self._candidates.offer(result, attempt=job.attempt, key=self._key):
-            self._say(f"published {len(result.outputs)} outputs")
-        else:
+        if not self._candidates.offer(result, attempt=job.attempt, key=self._key):
             self._say("another publication of this attempt was first; it counts")
 
     def tell(self, error: BaseException) -> None:
