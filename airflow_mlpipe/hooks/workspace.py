@@ -76,6 +76,7 @@ class Stores:
 
         if not spelling:
             return config_of_url(self.settings.workspace, self.settings.workspace_connection)
+
         return config_of_datastore(Datastore.spelled(spelling), self.settings)
 
     def compute(self, name: str) -> ComputeConfig:

@@ -8,6 +8,7 @@ from airflow_mlpipe.runtime.cache import BlobCache
 from airflow_mlpipe.runtime.function import read_returned, typed, verify_returned
 from airflow_mlpipe.runtime.job import Job, JobResult
 from airflow_mlpipe.runtime.layout import Layout, Staged
+from airflow_mlpipe.runtime.left import check_left
 from airflow_mlpipe.runtime.outcome import read_metrics, read_result
 from airflow_mlpipe.runtime.publish import publish, verify
 from airflow_mlpipe.runtime.stores import EngineStores
@@ -31,6 +32,8 @@ def publish_results(
     :raises StepError: what the program left is at fault. :raises StoreError: and its kinds, of the datastores.
     """
     step, where = job.step, job.step.label
+    with os_errors(where, "publish the outputs", layout.root):
+        check_left(step, layout)
     result = read_result(layout.result, where=where)
     metrics = read_metrics(layout.metrics, on_line)
     with os_errors(where, "publish the outputs", layout.root):

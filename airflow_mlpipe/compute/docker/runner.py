@@ -153,11 +153,16 @@ class ContainerRunner:
 
     def _start(self, program: Program, folders: Folders) -> str:
         self._open_folders(folders)
-        spec = container_spec(self._job, program, folders, self._config, workspace=self._workspace, worker=self._worker)
-        with self._with_devices(spec) as complete:
+        with self._with_devices(self._spec(program, folders)) as complete:
             if self._cancelled:
                 self._raise_cancelled()
             return self._create(complete)
+
+    def _spec(self, program: Program, folders: Folders) -> ContainerSpec:
+        return container_spec(self._job, program, folders, self._config, workspace=self._workspace, worker=self._worker)
+
+    def _before_start(self, container: str) -> None:
+        """Of a container that was created."""
 
     @contextlib.contextmanager
     def _with_devices(self, spec: ContainerSpec) -> Iterator[ContainerSpec]:
@@ -198,6 +203,7 @@ class ContainerRunner:
             except APIError as error:
                 raise self._refused(error, spec) from error
             try:
+                self._before_start(container)
                 self._api.start(container)
             except APIError as error:
                 self._remove(container, 0)

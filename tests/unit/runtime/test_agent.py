@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.agents import AgentBench, clean, job_of, writes
 
-from airflow_mlpipe.errors import ComputeError, InputChangedError, InputError, OutputMissingError
+from airflow_mlpipe.errors import ComputeError, InputChangedError, InputError, OutputInvalidError, OutputMissingError
 from airflow_mlpipe.model import DataReference, Datastore, PipelineData
 from airflow_mlpipe.model.step import FunctionCall, InputPath, InputPort, OutputPath
 from airflow_mlpipe.runtime.documents.failure import failure_from_bytes
@@ -186,6 +186,28 @@ def test_a_program_that_writes_to_its_inputs_publishes_nothing(bench: AgentBench
     assert bench.do("publish") == 1
     with pytest.raises(InputChangedError):
         bench.candidates.read("a2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'ln -s "$1" "$MLPIPE_RESULT"',
+        'rm "$MLPIPE_METRICS"; ln -s "$1" "$MLPIPE_METRICS"',
+        'ln -s "$1" "$MLPIPE_OUTPUT_O"',
+        'cd "$MLPIPE_OUTPUT_O/../.."; rm -r o; ln -s "${1%/*}" o',
+        'cd "$MLPIPE_OUTPUT_O/../../.."; mv outputs away; mkdir -p elsewhere; ln -s elsewhere outputs',
+        'mkfifo "$MLPIPE_RESULT"',
+    ],
+)
+def test_a_program_cannot_have_the_agent_read_what_it_may_not(bench: AgentBench, text: str) -> None:
+    """A link to the agent's own documents is an error, wherever it is put, and nothing of them is published."""
+    output = PipelineData("o", kind="file", filename="stores.json", optional=True)
+    bench.order(job_of("sh", "-c", text, "sh", str(bench.folder / "stores.json"), outputs=(output,)))
+    assert bench.do("stage") == 0
+    assert bench.program() == 0, bench.said
+    assert bench.do("publish") == 1
+    assert isinstance(bench.candidates.error("a1"), OutputInvalidError)
+    assert bench.keys == ["candidates/a1.error.json"]
 
 
 def test_of_two_publications_the_first_counts(bench: AgentBench) -> None:
