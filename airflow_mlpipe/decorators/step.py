@@ -15,8 +15,10 @@ from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import NamedInput, PipelineData
+from airflow_mlpipe.operators.assets import asset_outlets
 from airflow_mlpipe.operators.definition import check_compute, check_types, effective_reuse
-from airflow_mlpipe.operators.function import FunctionStep, outputs_of
+from airflow_mlpipe.operators.function import FunctionStep
+from airflow_mlpipe.operators.function_outputs import function_outputs, outputs_of
 from airflow_mlpipe.operators.placement import placed
 from airflow_mlpipe.operators.ports import declare_outputs
 from airflow_mlpipe.operators.value_arg import ValueArg
@@ -32,7 +34,7 @@ class StepFunction(_TaskDecorator):  # type: ignore[type-arg]
         super().__attrs_post_init__()  # type: ignore[no-untyped-call]
         if "resources" in self.kwargs:  # Airflow's mapping would take it for its own
             self.kwargs["step_resources"] = self.kwargs.pop("resources")
-        outputs_of(self.function, where=f"step {self.kwargs['task_id']!r}")
+        function_outputs(self.function, self.kwargs.get("outputs"), where=f"step {self.kwargs['task_id']!r}")
 
     def override(self, **kwargs: Any) -> StepFunction:
         """A copy with other arguments of the step."""
@@ -57,6 +59,9 @@ class StepFunction(_TaskDecorator):  # type: ignore[type-arg]
                 where=where,
                 fix=f"pass step.outputs[{data.name!r}] of the step that writes it",
             )
+        outputs = function_outputs(self.function, self.kwargs.get("outputs"), where=where)
+        if outlets := asset_outlets(self.kwargs.get("outlets"), outputs):
+            self.kwargs["outlets"] = outlets
         operator = super()._expand(_by_reference(expand_input), strict=strict).operator  # type: ignore[attr-defined]
         declare_outputs(operator, frozenset(outputs_of(self.function, where=where)))
         return ValueArg(operator)
