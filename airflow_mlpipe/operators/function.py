@@ -6,10 +6,11 @@ reaches of its file, and the local files that those import.  It runs in a proces
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.sdk.bases.decorator import get_unique_task_id
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from airflow_mlpipe.fingerprint.functions import FunctionCode
 
+F = TypeVar("F", bound=Callable[..., Any])
+_MAKER = "mlpipe_makes_steps"
 _PORT = "mlpipe-port"
 _LAZY_SEQUENCES = frozenset({"LazyXComSequence", "_MapResult", "_ZipResult", "_ConcatResult"})
 """Airflow's, of the results of a mapped task, and of ``.map()``, ``.zip()`` and ``.concat()``."""
@@ -110,8 +113,9 @@ class FunctionStep(StepOperator):
         """The code that the function reaches.  :raises UncacheableError: when it cannot travel."""
         from airflow_mlpipe.fingerprint.functions import read_function
 
-        assert isinstance(self.python_callable, FunctionType)
-        return read_function(self.python_callable, include=self.include, cache_dir=cache, strip=function_of)
+        return read_function(
+            self.python_callable, include=self.include, cache_dir=cache, strip=function_of, makes=makes_steps
+        )
 
 
 def function_of(value: object) -> FunctionType | None:
@@ -119,6 +123,19 @@ def function_of(value: object) -> FunctionType | None:
     function = getattr(value, "function", None)
     is_step = getattr(value, "operator_class", None) is FunctionStep
     return function if is_step and isinstance(function, FunctionType) else None
+
+
+def maker(decorator: F) -> F:
+    """Mark a decorator as one that makes steps: the step's own process has no need of it."""
+    setattr(decorator, _MAKER, True)
+    return decorator
+
+
+def makes_steps(value: object) -> bool:
+    """Whether an object is a decorator that :func:`maker` marked, whatever name it was given."""
+    while isinstance(value, functools.partial):
+        value = value.func
+    return isinstance(value, FunctionType) and getattr(value, _MAKER, False) is True
 
 
 def bind(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, where: str) -> dict[str, Any]:
