@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def engine() -> Iterator[DockerClient]:
     """A client of the engine; tests that need it are skipped where none can be had, and the reason is said."""
     import docker
+
     from tools import engine as tool
 
     ran = tool.is_up()

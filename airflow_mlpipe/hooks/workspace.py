@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from airflow_mlpipe.compute.config import ComputeConfig
 from airflow_mlpipe.fingerprint.local import LocalIndex
-from airflow_mlpipe.hooks.computes import config_of_compute, login_of
+from airflow_mlpipe.hooks.computes import client_of, config_of_compute, login_of
 from airflow_mlpipe.hooks.datastore import config_of_datastore, config_of_url
 from airflow_mlpipe.hooks.settings import Settings, load_settings
 from airflow_mlpipe.store.base import ObjectStore
@@ -72,9 +72,10 @@ class Stores:
 
     def config(self, spelling: str) -> StoreConfig:
         """What it takes to open a datastore, or the workspace; see :class:`EngineStores`."""
+        from airflow_mlpipe.model.data import Datastore
+
         if not spelling:
             return config_of_url(self.settings.workspace, self.settings.workspace_connection)
-        from airflow_mlpipe.model.data import Datastore
 
         return config_of_datastore(Datastore.spelled(spelling), self.settings)
 
@@ -85,6 +86,10 @@ class Stores:
     def registry_login(self, connection: str | None) -> Callable[[], dict[str, str] | None]:
         """Gives user and password of a registry, from an Airflow connection, when they are needed."""
         return login_of(connection)
+
+    def cluster_client(self, connection: str) -> Callable[[], tuple[Any, str | None]]:
+        """Gives a client of a Kubernetes cluster, and its namespace, from an Airflow connection."""
+        return client_of(connection)
 
     def _open_contents(self, store: ObjectStore) -> Contents:
         return Contents(store, index=self.index)

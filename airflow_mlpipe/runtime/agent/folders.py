@@ -36,18 +36,22 @@ def make_folders(layout: Layout) -> None:
 def open_folders(layout: Layout) -> None:
     """Let any user run a program in them."""
     for name in FOLDERS:
-        (layout.root / name).chmod(0o755 if name in _CLOSED else 0o777)
+        _open(layout.root / name, 0o755 if name in _CLOSED else 0o777)
     for folder in (kernel_of(layout), pysite_of(layout)):
-        folder.chmod(0o755)
+        _open(folder, 0o755)
     for path in (layout.root / "outputs").iterdir():
-        path.chmod(0o777)
+        _open(path, 0o777)
     for path in layout.params.parent.iterdir():
-        path.chmod(0o666)
+        _open(path, 0o666)
     for path in layout.private.iterdir():
-        path.chmod(0o444)
-    for folder, mode in ((layout.root, 0o755), (checkpoints_of(layout), 0o777)):
-        with contextlib.suppress(PermissionError):  # whoever mounted it decides
-            folder.chmod(mode)
+        _open(path, 0o444)
+    _open(layout.root, 0o755)
+    _open(checkpoints_of(layout), 0o777)
+
+
+def _open(path: Path, mode: int) -> None:
+    with contextlib.suppress(PermissionError):  # a mount: whoever made it decides
+        path.chmod(mode)
 
 
 def copy_secrets(source: Path, names: tuple[str, ...], layout: Layout) -> None:

@@ -35,13 +35,18 @@ def _spellings(step: StepSpec) -> Iterator[str]:
     yield from (port.data.datastore.spelling for port in step.outputs if port.data.datastore is not None)
 
 
-def configs_of(step: StepSpec, stores: EngineStores, *, folders: bool) -> dict[str, StoreConfig]:
+def configs_of(
+    step: StepSpec, stores: EngineStores, *, folders: bool, mounted: Mapping[str, str] | None = None
+) -> dict[str, StoreConfig]:
     """What it takes to open the datastores of a step elsewhere.
 
     :param folders: whether the other machine sees the folders of this one.
+    :param mounted: those that are folders there, by spelling, and where.
     :raises ConfigurationError: for a datastore that cannot be opened there, naming it.
     """
-    return {spelling: _portable(spelling, stores.config(spelling), step, folders) for spelling in spellings(step)}
+    found = {spelling: StoreConfig(url=Path(path).as_uri()) for spelling, path in (mounted or {}).items()}
+    others = (spelling for spelling in spellings(step) if spelling not in found)
+    return found | {spelling: _portable(spelling, stores.config(spelling), step, folders) for spelling in others}
 
 
 def _portable(spelling: str, config: StoreConfig, step: StepSpec, folders: bool) -> StoreConfig:

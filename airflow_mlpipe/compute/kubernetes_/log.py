@@ -1,0 +1,105 @@
+"""Run: the lines of a pod's program, each once, also when the connection breaks or another worker goes on reading.
+
+The log decides nothing: whether the program runs, and how it ended, is asked elsewhere.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from airflow_mlpipe.compute.kubernetes_.client import Cluster, Stream
+from airflow_mlpipe.errors import MLPipeError
+from airflow_mlpipe.runtime.lines import Lines
+from airflow_mlpipe.runtime.process import TAIL
+
+
+class PodLog:
+    """Reads a container's output in a thread; lines are handed on where :meth:`pump` is called."""
+
+    def __init__(self, cluster: Cluster, pod: str, container: str, on_line: Callable[[str], object]) -> None:
+        self._cluster, self._pod, self._container = cluster, pod, container
+        self._on_line = on_line
+        self._last = ""  # the moment of the last whole line
+        self._rest = b""  # what came after it, when the stream ended there
+        self._whole: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._lines = Lines(self._line, time.monotonic)
+        self._stream: Stream | None = None
+        self._reading = False
+        self._was_read = False
+        self.tail: deque[str] = deque(maxlen=TAIL)
+
+    def start(self) -> None:
+        """Read on from the last line that was read, unless somebody reads."""
+        if not self._reading:
+            self._reading, self._was_read = True, False
+            threading.Thread(target=self._read, name="mlpipe-kubernetes-log", daemon=True).start()
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the stream goes on."""
+        return self._reading
+
+    @property
+    def was_read(self) -> bool:
+        """Whether it could be opened at all, and has come to an end."""
+        return self._was_read
+
+    def pump(self, seconds: float) -> None:
+        """Hand on what has come, waiting so long for more."""
+        try:
+            piece = self._whole.get(timeout=seconds)
+            while True:
+                if piece is None:
+                    self._reading = False
+                else:
+                    self._lines.feed(piece)
+                piece = self._whole.get_nowait()
+        except queue.Empty:
+            self._lines.tick()
+
+    def close(self) -> None:
+        """The container has ended, or is of no interest any more: what is left is a line."""
+        if (stream := self._stream) is not None:
+            stream.end()
+        self._lines.feed(self._rest)
+        self._lines.close()
+
+    def _read(self) -> None:
+        from urllib3.exceptions import HTTPError
+
+        try:
+            self._stream = self._cluster.log(self._pod, self._container, _since(self._last))
+            read, self._rest = _order(self._last), b""  # the API counts in seconds where to start
+            for line in self._stream:
+                moment, _, text = line.partition(b" ")
+                stamp = moment.decode("ascii", "replace")
+                if _order(stamp) <= read:
+                    continue
+                if text.endswith(b"\n"):
+                    self._whole.put(text)
+                    self._last = stamp
+                else:
+                    self._rest = text
+            self._was_read = True
+        except (MLPipeError, HTTPError, OSError, ValueError, AttributeError):
+            pass  # if the container still runs, reading starts again
+        finally:
+            self._whole.put(None)
+
+    def _line(self, line: str) -> None:
+        self.tail.append(line)
+        self._on_line(line)
+
+
+def _order(moment: str) -> tuple[str, str]:
+    """Trailing zeros of a second's fraction may be left away: ``...:05.1Z`` is before ``...:05.12Z``."""
+    whole, _, fraction = moment.removesuffix("Z").partition(".")
+    return whole, fraction.ljust(9, "0")
+
+
+def _since(moment: str) -> str:
+    return f"{_order(moment)[0]}Z" if moment else ""

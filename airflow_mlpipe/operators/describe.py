@@ -1,0 +1,101 @@
+"""What a step's compute would be asked for, before anything runs: its container, its pod, its command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlpipe.errors import ComputeError, ConfigurationError, DefinitionError
+from airflow_mlpipe.model.records import Producer
+from airflow_mlpipe.model.reference import absent
+from airflow_mlpipe.operators.plan import _Plan
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+    from airflow_mlpipe.hooks.workspace import Stores
+    from airflow_mlpipe.model.step import StepSpec
+    from airflow_mlpipe.runtime.job import PinnedImage
+
+_ATTEMPT = "attempt"
+"""Stands for the name that every attempt has of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a compute would be asked for.
+
+    :param compute: its name. :param request: in the words of its engine; no secret is in it.
+    :param unknown: steps without a result, whose outputs are left out of the arguments.
+    """
+
+    compute: str
+    request: Mapping[str, Any]
+    unknown: tuple[str, ...] = ()
+
+
+def describe_step(dag: DAG, task_id: str, conf: Mapping[str, Any], *, stores: Stores) -> Description:
+    """Describe one step of a DAG.
+
+    :raises DefinitionError: for a task that is no step of ours, or is mapped.
+    """
+    from airflow_mlpipe.compute.find import find_compute
+    from airflow_mlpipe.operators.attempt import Fingerprinted, job_of
+    from airflow_mlpipe.operators.base import StepOperator
+    from airflow_mlpipe.operators.spec import resolve
+
+    task: Any = dag.get_task(task_id)
+    if not isinstance(task, StepOperator):
+        what = "a mapped step has a request for each instance" if task.is_mapped else "the task is no step"
+        raise DefinitionError(what, where=f"DAG {dag.dag_id!r}", given=task_id)
+    plan = _Describing(dag, dict(conf), stores)
+    plan.visit_upstream(task)
+    who = Producer(dag_id=dag.dag_id, task_id=task_id, run_id="run")
+    context = plan._context(task, who)
+    resolved = resolve(plan._rendered(task, context), context, stores.workspace.salt, stores.cache)
+    image = _pinned(resolved.spec, stores)
+    step = Fingerprinted(
+        resolved=resolved, snapshot=resolved.snapshot, inputs={}, environment={}, key=None, image=image
+    )
+    job = job_of(step, who, recorded=False, secrets=dict.fromkeys(resolved.spec.secrets, ""), attempt=_ATTEMPT)
+    compute = find_compute(task.compute_target, stores=stores)
+    return Description(compute=compute.name, request=compute.describe(job), unknown=tuple(sorted(plan.unknown)))
+
+
+def _pinned(spec: StepSpec, stores: Stores) -> PinnedImage | None:
+    """By its digest, if it can be had now."""
+    from airflow_mlpipe.compute.find import find_compute
+    from airflow_mlpipe.runtime.job import PinnedImage
+
+    if (image := spec.environment.image) is None:
+        return None
+    try:
+        return find_compute(spec.compute_target, stores=stores).pin(image, where=spec.label)
+    except (ComputeError, ConfigurationError):
+        return PinnedImage(name=image, identity=image, reference=image)
+
+
+class _Describing(_Plan):
+    """A plan that leaves out what is not known yet, instead of stopping at it."""
+
+    def __init__(self, dag: DAG, conf: dict[str, Any], stores: Stores) -> None:
+        super().__init__(dag, conf, stores)
+        self.unknown: set[str] = set()
+
+    def visit_upstream(self, task: Any) -> None:
+        """Look up the results of what the step depends on."""
+        wanted = task.get_flat_relative_ids(upstream=True)
+        for one in self.dag.topological_sort():  # type: ignore[no-untyped-call]
+            if getattr(one, "task_id", None) in wanted:
+                self.visit(one)
+
+    def _resolved(self, value: Any) -> Any:
+        from airflow.sdk import XComArg
+
+        if isinstance(value, XComArg):
+            operator, key = next(iter(value.iter_references()))
+            if operator.task_id not in self.known:
+                self.unknown.add(operator.task_id)
+                return absent(key)
+        return super()._resolved(value)
