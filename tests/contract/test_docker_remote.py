@@ -224,6 +224,26 @@ class TestRemoteDocker(OnRemoteDocker):
         assert self.containers(bench) == []
         assert all(name.startswith("mlpipe-checkpoints-") for name in self.volumes(bench))
 
+    def test_what_a_dead_worker_left_goes_with_a_later_step(
+        self, bench: ComputeBench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Volumes without a container that are a day old; those of attempts that run stay."""
+        from airflow_mlpipe.compute.docker import runner
+
+        workspace = compute_of(self.config, self.configs, bench.root)._workspace
+        for role in ("folders", "secrets"):
+            labels = {"mlpipe.workspace": workspace, "mlpipe.step": "another/step", "mlpipe.role": role}
+            self.engine.volumes.create(f"mlpipe-tests-{role}-{workspace}", labels=labels)
+        handle = bench.make(bench).start(bench.job("sleep", "600", label="demo/run/other"), bench.lines.append)
+        bench.sh("true")
+        assert len([name for name in self.volumes(bench) if "checkpoints" not in name]) == 4
+        monkeypatch.setattr(runner, "_FORGOTTEN_SECONDS", 0.0)
+        bench.sh("true")
+        left = [name for name in self.volumes(bench) if "checkpoints" not in name]
+        assert len(left) == 2
+        assert not [name for name in left if name.startswith("mlpipe-tests-")]
+        bench.make(bench).kill(handle)
+
     def test_an_engine_that_gets_lost_is_said_and_its_program_is_gone_on_with(
         self, bench: ComputeBench, tmp_path: Path
     ) -> None:
