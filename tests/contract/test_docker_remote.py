@@ -99,19 +99,22 @@ class OnRemoteDocker(ComputeContract):
         """Python, a shell, root."""
         return base_image
 
+    def label(self, bench: ComputeBench) -> str:
+        """Of all that the bench has on the engine."""
+        return f"mlpipe.workspace={compute_of(self.config, self.configs, bench.root)._workspace}"
+
     def containers(self, bench: ComputeBench) -> list[str]:
         """Of the bench."""
-        label = f"mlpipe.workspace={compute_of(self.config, self.configs, bench.root)._workspace}"
-        return [one.name for one in self.engine.containers.list(all=True, filters={"label": label})]
+        found = self.engine.containers.list(all=True, filters={"label": self.label(bench)})
+        return [one.name for one in found]
 
     def volumes(self, bench: ComputeBench) -> list[str]:
         """Of the bench."""
-        label = f"mlpipe.workspace={compute_of(self.config, self.configs, bench.root)._workspace}"
-        return [one.name for one in self.engine.volumes.list(filters={"label": label})]
+        return [one.name for one in self.engine.volumes.list(filters={"label": self.label(bench)})]
 
     def let_go(self, bench: ComputeBench, job: Job) -> None:
         """Into the volume, through the container."""
-        filters = {"label": [f"mlpipe.step={job.step.label}", "mlpipe.role=program"]}
+        filters = {"label": [self.label(bench), "mlpipe.role=program"]}
         (container,) = self.engine.containers.list(filters=filters)
         assert container.exec_run(["touch", "/mlpipe/checkpoints/go"]).exit_code == 0
 
@@ -216,6 +219,26 @@ class TestRemoteDocker(OnRemoteDocker):
         assert self.containers(bench) == []
         assert all(name.startswith("mlpipe-checkpoints-") for name in self.volumes(bench))
 
+    def test_what_a_dead_worker_left_goes_with_a_later_step(
+        self, bench: ComputeBench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Volumes without a container that are a day old; those of attempts that run stay."""
+        from airflow_mlpipe.compute.docker import runner
+
+        workspace = compute_of(self.config, self.configs, bench.root)._workspace
+        for role in ("folders", "secrets"):
+            labels = {"mlpipe.workspace": workspace, "mlpipe.step": "another/step", "mlpipe.role": role}
+            self.engine.volumes.create(f"mlpipe-tests-{role}-{workspace}", labels=labels)
+        handle = bench.make(bench).start(bench.job("sleep", "600", label="demo/run/other"), bench.lines.append)
+        bench.sh("true")
+        assert len([name for name in self.volumes(bench) if "checkpoints" not in name]) == 4
+        monkeypatch.setattr(runner, "_FORGOTTEN_SECONDS", 0.0)
+        bench.sh("true")
+        left = [name for name in self.volumes(bench) if "checkpoints" not in name]
+        assert len(left) == 2
+        assert not [name for name in left if name.startswith("mlpipe-tests-")]
+        bench.make(bench).kill(handle)
+
     def test_an_engine_that_gets_lost_is_said_and_its_program_is_gone_on_with(
         self, bench: ComputeBench, tmp_path: Path
     ) -> None:
@@ -242,7 +265,7 @@ class TestRemoteDocker(OnRemoteDocker):
 
         def come_back(line: str) -> None:
             if line.startswith("going on with the container"):
-                self.let_go(bench, job)
+                self.let_go(bench, again)
 
         (out,) = bench.make(bench).run(again, come_back).outputs
         assert bench.read(out) == b"1\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_mlpipe.compute.config import DockerConfig
+from airflow_mlpipe.compute.docker.remote.spec import volume_spec
 from airflow_mlpipe.compute.docker.spec import PREFIX, container_spec
 from airflow_mlpipe.runtime.job import Job
 from airflow_mlpipe.runtime.layout import Layout
@@ -29,8 +30,12 @@ def describe(job: Job, config: DockerConfig, host: Host, *, workspace: str) -> M
     )
     program = Program(argv=planned.argv, cwd=Path(planned.cwd), environment=planned.environment)
     worker = f"{os.geteuid()}:{os.getegid()}"
-    spec = container_spec(job, program, folders, config, workspace=workspace, worker=worker)
+    if config.is_remote:
+        spec = volume_spec(job, program, config, workspace=workspace, worker=worker)
+    else:
+        spec = container_spec(job, program, folders, config, workspace=workspace, worker=worker)
     found = asdict(spec)
     found["binds"] = [f"{b.source}:{b.target}{':ro' if b.read_only else ''}" for b in spec.binds]
+    found["volumes"] = [f"{v.name}:{v.target}" for v in spec.volumes]
     found["labels"] = {name: value for name, value in spec.labels.items() if name != f"{PREFIX}same" and value}
-    return {name: value for name, value in found.items() if value not in (None, (), {}, False)}
+    return {name: value for name, value in found.items() if value not in (None, (), [], {}, False)}

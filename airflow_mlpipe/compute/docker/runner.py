@@ -101,8 +101,11 @@ class ContainerRunner:
             if self._found is not None and left["Id"] == self._found["Id"]:
                 continue
             with contextlib.suppress(NotFound):  # another step was faster
-                if age_of(self._api.inspect_container(left["Id"])["State"]["FinishedAt"]) > _FORGOTTEN_SECONDS:
+                if self._is_forgotten(self._api.inspect_container(left["Id"])["State"]["FinishedAt"]):
                     self._api.remove_container(left["Id"], v=True, force=True)
+
+    def _is_forgotten(self, moment: str) -> bool:
+        return age_of(moment) > _FORGOTTEN_SECONDS
 
     def _is_ours(self, container: dict[str, Any]) -> bool:
         labels, state = container["Config"]["Labels"], container["State"]
