@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 
 import attrs
 from airflow.sdk.bases.decorator import _TaskDecorator
-from airflow.sdk.definitions.xcom_arg import PlainXComArg
+from airflow.sdk.definitions.xcom_arg import PlainXComArg, XComArg
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import NamedInput, PipelineData
@@ -65,6 +65,8 @@ class StepFunction(_TaskDecorator):  # type: ignore[type-arg]
         if outlets := asset_outlets(self.kwargs.get("outlets"), outputs):
             self.kwargs["outlets"] = outlets
         operator = super()._expand(_by_reference(expand_input), strict=strict).operator  # type: ignore[attr-defined]
+        # Airflow makes the edges of what is mapped over, and of template fields; what partial() got is none of these.
+        XComArg.apply_upstream_relationship(operator, self.kwargs.get("op_kwargs"))
         declare_outputs(operator, frozenset(outputs_of(self.function, where=where)))
         return ValueArg(operator)
 

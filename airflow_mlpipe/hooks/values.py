@@ -30,7 +30,7 @@ from airflow_mlpipe.runtime.tidy import NEW
 from airflow_mlpipe.values.annotations import wanted
 from airflow_mlpipe.values.glimpse import glimpse
 from airflow_mlpipe.values.load import load_value
-from airflow_mlpipe.values.materializer import PATH, Saved
+from airflow_mlpipe.values.materializer import JSON, PATH, Saved
 from airflow_mlpipe.values.pickled import FORMAT as PICKLE
 from airflow_mlpipe.values.pickled import check_allowed
 from airflow_mlpipe.values.registry import describe
@@ -171,6 +171,29 @@ def save_serialized(serialized: Any, value: Any, *, name: str, who: Producer | N
     if who is not None:
         stores.workspace.values.put(who, name, [reference])
     return reference.to_json()
+
+
+def save_json(document: Any) -> Any:
+    """Write structured JSON into the workspace, as a program that takes a plain value finds it.
+
+    :returns: the JSON of a reference to a file ``value.json``; gc takes it when its grace time is over.
+    """
+    stores = Stores()
+    data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    digest = stores.workspace.contents.put_bytes(data)
+    return OutputReference(
+        name="value",
+        kind="file",
+        digest=digest,
+        identity=digest,
+        datastore="",
+        uri=stores.workspace.contents.store.uri(blob_key(digest)),
+        size=len(data),
+        files=1,
+        filename="value.json",
+        type=describe(document),
+        format=JSON,
+    ).to_json()
 
 
 def keep(document: Any, *, like: OutputReference, stores: Stores, form: str = XCOM) -> OutputReference:

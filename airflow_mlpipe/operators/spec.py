@@ -23,6 +23,7 @@ from airflow_mlpipe.model.step import (
     StepSpec,
     Text,
 )
+from airflow_mlpipe.operators.arguments import as_data, taken_arguments
 from airflow_mlpipe.operators.definition import source_root
 from airflow_mlpipe.operators.hashed import Hashing
 from airflow_mlpipe.operators.masking import Salt
@@ -81,9 +82,10 @@ def resolve(step: StepOperator, context: Context, salt: Salt, cache: Path | None
     run = dict(context["params"])
     step.take_arguments()
     function = step.read_function(cache)
-    ports = tuple(_input(p, where) for p in _port_list(step.inputs, where))
-    command = tuple(_argument(v, t, where) for v, t in _pairs(step.arguments, step.raw_arguments))
-    ports += _references_in(step.arguments, ports)
+    given = _port_list(step.inputs, where)
+    arguments, added = taken_arguments(step.arguments or (), given)
+    ports = tuple(_input(p, where) for p in (*given, *added))
+    command = tuple(_argument(v, t, where) for v, t in _pairs(arguments, step.raw_arguments))
     hashing = Hashing(ignored=frozenset(step.reuse.ignore), run=run, salt=salt)
     own = [t for t in _texts((step.raw_parameters or {}).values()) if _sole_param(t) is None]  # those count as they are
     templates = [*_texts(step.raw_arguments), *own]
@@ -138,16 +140,12 @@ def _input(port: Mapping[str, Any], where: str) -> InputPort:
     name = port["name"]
     if "data" in port:
         return InputPort(name=name, data=data_from_plain(name, port["data"]))
-    source = expanded(port.get("from"))
+    source = as_data(port.get("from"))
     at = f"{where}: input {name!r}"
     if is_reference(source):
         return InputPort(name=name, references=(OutputReference.from_json(source),))
     if source is None or is_absent(source):
         return InputPort(name=name)
-    if isinstance(source, (str, bytes, Mapping)) or not isinstance(source, Iterable):
-        raise InputError(
-            "upstream pushed no reference to data", where=at, given=source, fix="map over the step's output"
-        )
     references = []
     for item in _flat(source):
         if is_reference(item):
@@ -171,18 +169,6 @@ def _flat(source: Iterable[Any]) -> Iterable[Any]:
             yield from _flat(item)
 
 
-def _references_in(arguments: Any, ports: tuple[InputPort, ...]) -> tuple[InputPort, ...]:
-    """References that came in through the values of ``expand(arguments=...)`` are inputs, too."""
-    names = {p.name for p in ports}
-    found: dict[str, InputPort] = {}
-    for value in arguments:
-        if is_reference(value) and value["name"] not in names:
-            found.setdefault(
-                value["name"], InputPort(name=value["name"], references=(OutputReference.from_json(value),))
-            )
-    return tuple(found.values())
-
-
 def _pairs(values: Any, templates: Any) -> list[tuple[Any, Any]]:
     """Rendered arguments next to what was written; the same list when it only became known at run time."""
     values = list(values or [])
@@ -195,8 +181,6 @@ def _argument(value: Any, template: Any, where: str) -> Argument:
         return InputPath(value["input"])
     if isinstance(value, Mapping) and "output" in value:
         return OutputPath(value["output"])
-    if is_reference(value):
-        return InputPath(value["name"])
     if isinstance(value, (str, int, float)):
         return Text(template if isinstance(template, str) else str(value), value)
     raise DefinitionError(

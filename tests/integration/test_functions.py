@@ -361,3 +361,85 @@ def test_mapping_over_what_has_no_members_is_an_error_with_a_way_out(run_dag):
         run = run_dag(source)
         assert run["table"].state == "failed"
         assert "mapped over this step's result" in run["table"].log
+
+
+def test_what_partial_gets_is_waited_for(run_dag):
+    """Every result among the arguments of a mapped function is an edge, wherever it stands."""
+    dag = run_dag.parse(
+        """
+        from airflow_mlpipe import Outputs, step
+
+        @step
+        def two() -> Outputs(a=int, b=int): ...
+
+        @step
+        def one() -> int: ...
+
+        @task
+        def ordinary(): ...
+
+        @step
+        def many(x: int, y=None): ...
+
+        with DAG("edges", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            many.override(task_id="member").partial(y=two().a).expand(x=[1, 2])
+            many.override(task_id="whole").partial(y=ordinary()).expand(x=one())
+            many.override(task_id="nested").partial(y=[{"k": one()}]).expand(x=[1])
+            many.override(task_id="kwargs").partial(y=one()).expand_kwargs([{"x": 1}])
+        """
+    )
+    upstream = {name: dag.get_task(name).upstream_task_ids for name in ("member", "whole", "nested", "kwargs")}
+    assert upstream == {"member": {"two"}, "whole": {"ordinary", "one"}, "nested": {"one__1"}, "kwargs": {"one__2"}}
+
+
+def test_programs_take_what_functions_return(run_dag):
+    """Text and numbers as arguments whatever their length, all else as files of their own; equal names do no harm."""
+    run = run_dag(
+        """
+        from datetime import date
+        from airflow_mlpipe import CommandStep, Outputs, PipelineData, step
+
+        @step
+        def small():
+            return {"n": 3}
+
+        @step
+        def large():
+            return {"n": list(range(3000))}
+
+        @step
+        def day():
+            return date(2026, 1, 31)
+
+        @step
+        def long_text():
+            return "x" * 6000
+
+        @step
+        def both() -> Outputs(cfg=dict, n=int):
+            return Outputs(cfg={"a": 1}, n=7)
+
+        @task
+        def ordinary():
+            return [1, 2]
+
+        READ = 'for a in "$@"; do if test -f "$a"; then wc -c < "$a"; else printf %s "$a" | wc -c; fi; done > "$OUT"'
+
+        with DAG("programs", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            out = PipelineData("out", kind="file")
+            made = both()
+            CommandStep(task_id="reads", outputs=[out], inputs={"given": small()}, command=[
+                "sh", "-c", 'OUT="$MLPIPE_OUTPUT_OUT"; ' + READ + '; cat "$MLPIPE_INPUT_GIVEN" >> "$OUT"', "sh",
+                small(), large(), day(), long_text(), made.cfg, made.n, ordinary()])
+
+            @step
+            def result(out) -> list:
+                return out.read_text().split()
+
+            result(out)
+        """
+    )
+    large = len(json.dumps({"n": list(range(3000))}, separators=(",", ":")))
+    found = run["result"].xcoms["return_value"]
+    assert [int(n) for n in found[:2] + found[3:-1]] == [7, large, 6000, 7, 1, 5]
+    assert found[-1] == '{"n":3}'
