@@ -39,3 +39,11 @@ def base_image(engine: DockerClient) -> str:
         pytest.skip("CONTAINER TESTS ARE SKIPPED: there is no busybox to make an image of")
     load(engine)
     return TAG
+
+
+@pytest.fixture(scope="session")
+def agent_image(engine: DockerClient, base_image: str) -> str:
+    """The tag of the agent's image, of the code as it is now: for folders, S3 and Azure."""
+    from tools.agent_image import load_agent
+
+    return load_agent(engine)

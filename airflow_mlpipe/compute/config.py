@@ -6,11 +6,13 @@ authors write the names.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, NoReturn, get_args
 
 from airflow_mlpipe.compute.airflow import AirflowConfig
+from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError
 from airflow_mlpipe.model.resources import parse_bytes
 
@@ -41,6 +43,8 @@ class DockerConfig:
 
     :param host: ``unix:///...``, ``tcp://...``, ``ssh://user@host``; by default ``DOCKER_HOST``, else the usual socket.
     :param tls_ca, tls_cert, tls_key: files for a ``tcp`` engine.
+    :param agent_image: of the agent, that moves data where the engine is on another machine.
+    :param agent_network: that the agent joins, from which it reaches the datastores.
     :param network: that containers join. :param runtime: of the engine (``nvidia``).
     :param user: of containers whose image names none: ``worker`` (who runs the Airflow worker), ``image`` (root) or
         ``uid:gid``.
@@ -55,6 +59,8 @@ class DockerConfig:
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
+    agent_image: str | None = None
+    agent_network: str | None = None
     network: str | None = None
     runtime: str | None = None
     user: str = "worker"
@@ -67,12 +73,13 @@ class DockerConfig:
     @property
     def is_remote(self) -> bool:
         """Whether the engine's disk is another machine's."""
-        return self.host is not None and not self.host.startswith("unix://")
+        host = self.host or os.environ.get("DOCKER_HOST", "")
+        return bool(host) and not host.startswith("unix://")
 
 
-ComputeConfig = LocalConfig | DockerConfig | AirflowConfig
-KINDS: Mapping[str, type[LocalConfig] | type[DockerConfig] | type[AirflowConfig]] = {
-    k.kind: k for k in (LocalConfig, DockerConfig, AirflowConfig)
+ComputeConfig = LocalConfig | DockerConfig | AirflowConfig | KubernetesConfig
+KINDS: Mapping[str, type[LocalConfig] | type[DockerConfig] | type[AirflowConfig] | type[KubernetesConfig]] = {
+    k.kind: k for k in (LocalConfig, DockerConfig, AirflowConfig, KubernetesConfig)
 }
 
 
@@ -107,7 +114,10 @@ def parse_compute(document: Mapping[str, Any], *, where: str) -> ComputeConfig:
     for name, value in members.items():
         found = read(name, value, f"{where}: {name}")
         values[name] = _value(name, value, known[name].default, where) if found is NotImplemented else found
-    return kind(**values)
+    config = kind(**values)
+    if isinstance(config, KubernetesConfig):
+        config.check(where)
+    return config
 
 
 def _value(name: str, value: Any, default: Any, where: str) -> Any:

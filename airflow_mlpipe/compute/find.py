@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from airflow_mlpipe.compute.base import Compute
 from airflow_mlpipe.compute.config import ComputeConfig, DockerConfig
+from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
 from airflow_mlpipe.compute.local import LocalCompute
 from airflow_mlpipe.runtime.stores import EngineStores, Host
 
@@ -62,6 +63,10 @@ class Deployment(EngineStores, Protocol):
         """Gives user and password of a registry when they are needed."""
         ...
 
+    def cluster_client(self, connection: str) -> Callable[[], tuple[Any, str | None]]:
+        """Gives a client of a cluster, and its namespace, from a connection when they are needed."""
+        ...
+
 
 def find_compute(name: str, *, stores: Deployment) -> Compute:
     """The compute of this name.
@@ -81,5 +86,11 @@ def find_compute(name: str, *, stores: Deployment) -> Compute:
 
         login = stores.registry_login(config.login)
         return DockerCompute(name, config, stores, host, workspace=settings.workspace, login=login)
+    if isinstance(config, KubernetesConfig):
+        from airflow_mlpipe.compute.kubernetes_ import KubernetesCompute
+
+        login = stores.registry_login(config.login)
+        client = stores.cluster_client(config.connection) if config.connection else None
+        return KubernetesCompute(name, config, stores, host, workspace=settings.workspace, login=login, client=client)
     # A place among Airflow's workers is where this runs by now.
     return LocalCompute(stores, host, name=name)

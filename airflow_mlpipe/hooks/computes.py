@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.hook import BaseHook
 
 from airflow_mlpipe.compute.config import KINDS, ComputeConfig, DockerConfig, LocalConfig, parse_compute
+from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
 from airflow_mlpipe.errors import ConfigurationError, MLPipeError
 
 if TYPE_CHECKING:
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
     from airflow_mlpipe.hooks.settings import Settings
 
 CONNECTION_TYPE = "mlpipe_compute"
-BUILT_IN: dict[str, ComputeConfig] = {"local": LocalConfig(), "docker": DockerConfig()}
-"""Of these names unless a deployment says otherwise; ``docker`` is the engine beside the worker."""
+BUILT_IN: dict[str, ComputeConfig] = {
+    "local": LocalConfig(),
+    "docker": DockerConfig(),
+    "kubernetes": KubernetesConfig(),
+}
+"""Of these names unless a deployment says otherwise; ``docker`` is the engine beside the worker, ``kubernetes`` the
+cluster of the worker's kubeconfig."""
 
 
 class ComputeHook(BaseHook):
@@ -40,20 +46,34 @@ class ComputeHook(BaseHook):
         return config_of_connection(self.get_connection(self.compute_conn_id))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the engine for its version, for the button in the connection form."""
+        """Ask the engine or the cluster, for the button in the connection form."""
+        where = f"connection {self.compute_conn_id!r}"
         try:
             config = self.get_config()
-            if not isinstance(config, DockerConfig):
-                return True, "nothing to ask"
-            from airflow_mlpipe.compute.docker.engine import open_engine, told
-
-            where = f"connection {self.compute_conn_id!r}"
-            api = open_engine(config, where=where)
-            with told(config, where):
-                version = api.version()["Version"]
+            if isinstance(config, DockerConfig):
+                return True, _ask_engine(config, where)
+            if isinstance(config, KubernetesConfig):
+                return True, _ask_cluster(config, where)
         except MLPipeError as error:
             return False, str(error)
-        return True, f"Docker engine {version} answers"
+        return True, "nothing to ask"
+
+
+def _ask_engine(config: DockerConfig, where: str) -> str:
+    from airflow_mlpipe.compute.docker.engine import open_engine, told
+
+    api = open_engine(config, where=where)
+    with told(config, where):
+        return f"Docker engine {api.version()['Version']} answers"
+
+
+def _ask_cluster(config: KubernetesConfig, where: str) -> str:
+    from airflow_mlpipe.compute.kubernetes_.client import Cluster, open_cluster
+
+    api, namespace = client_of(config.connection)() if config.connection else open_cluster(config, where=where)
+    cluster = Cluster(api, config.namespace or namespace or "default", where=where)
+    cluster.list("pod", "mlpipe.workspace=none")
+    return f"the cluster lets this user see the pods of {cluster.namespace}"
 
 
 def config_of_connection(connection: Connection) -> ComputeConfig:
@@ -108,4 +128,22 @@ def login_of(connection: str | None) -> Callable[[], dict[str, str] | None]:
     return read
 
 
-__all__ = ["BUILT_IN", "KINDS", "ComputeHook", "config_of_compute", "config_of_connection", "login_of"]
+def client_of(connection: str) -> Callable[[], tuple[Any, str | None]]:
+    """A client of a cluster and its namespace, from an Airflow connection of type ``kubernetes``."""
+
+    def open_client() -> tuple[Any, str | None]:
+        try:
+            from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
+        except ImportError as error:
+            raise ConfigurationError(
+                "connections of type kubernetes need Airflow's provider for it",
+                where=f"connection {connection!r}",
+                fix='pip install "airflow-provider-mlpipe[kubernetes]"',
+            ) from error
+        hook = KubernetesHook(conn_id=connection)
+        return hook.get_conn(), hook.get_namespace()
+
+    return open_client
+
+
+__all__ = ["BUILT_IN", "KINDS", "ComputeHook", "client_of", "config_of_compute", "config_of_connection", "login_of"]

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from airflow_mlpipe.compute.config import ComputeConfig
 from airflow_mlpipe.fingerprint.local import LocalIndex
-from airflow_mlpipe.hooks.computes import config_of_compute, login_of
+from airflow_mlpipe.hooks.computes import client_of, config_of_compute, login_of
 from airflow_mlpipe.hooks.datastore import config_of_datastore, config_of_url
 from airflow_mlpipe.hooks.settings import Settings, load_settings
 from airflow_mlpipe.store.base import ObjectStore
-from airflow_mlpipe.store.config import StoreConfig
+from airflow_mlpipe.store.config import StoreConfig, contents_of
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.open import open_store
 from airflow_mlpipe.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from airflow_mlpipe.model.data import Datastore
-
-OURS = ".mlpipe"
-"""Folder of a datastore that is not the workspace, in which contents that were published there are kept."""
 
 
 class Stores:
@@ -50,7 +47,7 @@ class Stores:
     @cached_property
     def workspace(self) -> Workspace:
         """The workspace."""
-        store = open_store(config_of_url(self.settings.workspace, self.settings.workspace_connection))
+        store = open_store(self.config(""))
         return Workspace(store, self._open_contents(store), lease_seconds=self.settings.lease_seconds)
 
     def datastore(self, datastore: Datastore) -> ObjectStore:
@@ -65,19 +62,22 @@ class Stores:
         if not spelling:
             return self.workspace.contents
         if spelling not in self._contents:
-            from airflow_mlpipe.model.data import Datastore
-
-            config = config_of_datastore(Datastore.spelled(spelling), self.settings)
-            inner = StoreConfig(
-                url=f"{config.url.rstrip('/')}/{OURS}", options=config.options, filesystem=config.filesystem
-            )
-            self._contents[spelling] = self._open_contents(open_store(inner))
+            self._contents[spelling] = self._open_contents(open_store(contents_of(self.config(spelling))))
         return self._contents[spelling]
 
     def local_root(self, datastore: Datastore) -> Path | None:
         """The folder of a datastore that is one; ``None`` for any other."""
         parts = urlsplit(self.datastore(datastore).url)
         return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    def config(self, spelling: str) -> StoreConfig:
+        """What it takes to open a datastore, or the workspace; see :class:`EngineStores`."""
+        from airflow_mlpipe.model.data import Datastore
+
+        if not spelling:
+            return config_of_url(self.settings.workspace, self.settings.workspace_connection)
+
+        return config_of_datastore(Datastore.spelled(spelling), self.settings)
 
     def compute(self, name: str) -> ComputeConfig:
         """What is said of a compute.  :raises ConfigurationError: when there is none of this name."""
@@ -86,6 +86,10 @@ class Stores:
     def registry_login(self, connection: str | None) -> Callable[[], dict[str, str] | None]:
         """Gives user and password of a registry, from an Airflow connection, when they are needed."""
         return login_of(connection)
+
+    def cluster_client(self, connection: str) -> Callable[[], tuple[Any, str | None]]:
+        """Gives a client of a Kubernetes cluster, and its namespace, from an Airflow connection."""
+        return client_of(connection)
 
     def _open_contents(self, store: ObjectStore) -> Contents:
         return Contents(store, index=self.index)

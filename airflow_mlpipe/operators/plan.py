@@ -40,12 +40,14 @@ def plan_dag(dag: DAG, conf: Mapping[str, Any] | None = None, *, stores: Stores 
     """
     from airflow_mlpipe.hooks.workspace import Stores
 
-    plan = _Plan(dag, dict(conf or {}), stores or Stores())
+    plan = Plan(dag, dict(conf or {}), stores or Stores())
     order = dag.topological_sort()  # type: ignore[no-untyped-call]
     return [step for task in order if hasattr(task, "task_id") for step in plan.visit(task)]
 
 
-class _Plan:
+class Plan:
+    """The decisions for one DAG, task after task."""
+
     def __init__(self, dag: DAG, conf: dict[str, Any], stores: Stores) -> None:
         self.dag, self.conf, self.stores = dag, conf, stores
         self.known = Known()

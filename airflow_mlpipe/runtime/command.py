@@ -14,8 +14,8 @@ from pathlib import Path
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.step import Argument, InputPath, StepSpec, Text
 from airflow_mlpipe.runtime.environments import Interpreter
+from airflow_mlpipe.runtime.exchange import as_text
 from airflow_mlpipe.runtime.layout import Layout, Staged, below
-from airflow_mlpipe.runtime.variables import as_text
 from airflow_mlpipe.runtime.view import View
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,17 @@ from airflow_mlpipe.errors import ProgramFailedError, StepCancelledError
 from airflow_mlpipe.runtime.cache import BlobCache
 from airflow_mlpipe.runtime.command import command_line, working_folder
 from airflow_mlpipe.runtime.environments import Interpreter
-from airflow_mlpipe.runtime.function import check_pickles, read_returned, refused, typed, verify_returned, write_call
+from airflow_mlpipe.runtime.function import check_pickles, refused, write_call
 from airflow_mlpipe.runtime.job import Job, JobResult
-from airflow_mlpipe.runtime.kernel import kernel_folder
+from airflow_mlpipe.runtime.kernel import PYSITE, kernel_folder
 from airflow_mlpipe.runtime.layout import Layout, Staged, remove
-from airflow_mlpipe.runtime.outcome import read_metrics, read_result
 from airflow_mlpipe.runtime.process import Program
-from airflow_mlpipe.runtime.publish import publish, verify
+from airflow_mlpipe.runtime.results import publish_results
 from airflow_mlpipe.runtime.runner import Folders, ProcessRunner, Runner
 from airflow_mlpipe.runtime.stage import Stager
 from airflow_mlpipe.runtime.stores import EngineStores, Host
 from airflow_mlpipe.runtime.tidy import held, mark_detached, tidy_attempts
-from airflow_mlpipe.runtime.variables import PYSITE, Surroundings, make_variables
+from airflow_mlpipe.runtime.variables import Surroundings, make_variables
 from airflow_mlpipe.runtime.verdict import Ended, in_words
 from airflow_mlpipe.runtime.view import View
 from airflow_mlpipe.store.layout import quote_id
@@ -195,25 +195,16 @@ class Attempt:
         )
 
     def _publish(self, layout: Layout, staged: Staged, ended: Ended) -> JobResult:
-        job, step, where = self._job, self._job.step, self._job.step.label
-        result = read_result(layout.result, where=where)
-        metrics = read_metrics(layout.metrics, self._on_line)
-        with os_errors(where, "publish the outputs", layout.root):
-            returned = read_returned(layout, where) if step.function is not None else None
-            if returned is None:
-                found = verify(step, staged, self._on_line)
-            else:
-                found = verify_returned(step, staged, returned)
-            self._stop_if_cancelled()
-            outputs = publish(found, job.fingerprint, self._stores, self._cache)
-        return JobResult(
-            outputs=outputs if returned is None else typed(outputs, returned),
-            result=result,
-            values={} if returned is None else returned.inline,
-            metrics=metrics,
-            seconds=ended.seconds,
-            peak_bytes=ended.peak_bytes or None,
+        result = publish_results(
+            self._job,
+            layout,
+            staged,
+            self._stores,
+            cache=self._cache,
+            on_line=self._on_line,
+            verified=self._stop_if_cancelled,
         )
+        return replace(result, seconds=ended.seconds, peak_bytes=ended.peak_bytes or None)
 
     def _stop_if_cancelled(self) -> None:
         if self._cancelled:

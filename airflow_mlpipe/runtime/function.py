@@ -107,8 +107,16 @@ def _saved(reference: OutputReference | None) -> dict[str, Any]:
 def refused(layout: Layout, where: str) -> FunctionError | None:
     """What the process says of a value that cannot travel; ``None`` when it said nothing."""
     try:
-        answer = json.loads(layout.answer.read_bytes())
-    except (OSError, ValueError):
+        return refused_by(layout.answer.read_bytes(), where)
+    except OSError:
+        return None
+
+
+def refused_by(data: bytes, where: str) -> FunctionError | None:
+    """The same of the bytes of the answer."""
+    try:
+        answer = json.loads(data)
+    except ValueError:
         return None
     return FunctionError(str(answer["error"]), where=where) if isinstance(answer, dict) and "error" in answer else None
 
@@ -139,7 +147,7 @@ def verify_returned(step: StepSpec, staged: Staged, returned: Returned) -> Found
             continue
         where = f"{step.label}: output {port.name!r}"
         path = staged.outputs[port.name] / Path(saved.name).name
-        if not path.exists():
+        if path.is_symlink() or not path.exists():
             raise OutputInvalidError("the value is not where its process says", where=where, given=saved.name)
         found.append((replace(port, data=replace(port.data, kind=saved.kind)), path, identify(path, where)))
     return found

@@ -22,6 +22,7 @@ class PinnedImage:
     :param name: as the author wrote it. :param identity: the digest that is part of the fingerprint.
     :param reference: what a container is started by. :param user: of its configuration; empty for root.
     :param python_path: ``PYTHONPATH`` of its configuration, which ours stands before.
+    :param is_described: whether its configuration was seen, so that the last two are known.
     """
 
     name: str
@@ -29,6 +30,7 @@ class PinnedImage:
     reference: str
     user: str = ""
     python_path: str | None = None
+    is_described: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,9 @@ from secrets import token_hex
 _PACKAGE = Path(__file__).parent.parent
 _PARTS = ("__init__.py", "errors.py", "model", "values")
 
+PYSITE = Path(__file__).with_name("pysite")
+"""Folder of the ``sitecustomize`` that sorts directory listings."""
+
 
 @lru_cache(maxsize=1)
 def _files() -> dict[str, bytes]:
@@ -37,10 +40,7 @@ def kernel_folder(cache: Path) -> Path:
     if folder.is_dir():
         return folder
     new = cache / "kernel" / f"new-{token_hex(8)}"
-    for name, data in _files().items():
-        path = new / _PACKAGE.name / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+    write_kernel(new)
     try:
         os.rename(new, folder)
     except OSError:  # another task was faster
@@ -48,3 +48,11 @@ def kernel_folder(cache: Path) -> Path:
         if not folder.is_dir():
             raise
     return folder
+
+
+def write_kernel(folder: Path) -> None:
+    """Write it into a folder that is not there.  :raises OSError: when that cannot be written."""
+    for name, data in _files().items():
+        path = folder / _PACKAGE.name / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)

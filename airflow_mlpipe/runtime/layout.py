@@ -17,7 +17,7 @@ from pathlib import Path
 from airflow_mlpipe.errors import PathError
 from airflow_mlpipe.model.data import check_relative
 
-_FOLDERS = ("code", "inputs", "outputs", "work", "home", "tmp", "private", "exchange")
+FOLDERS = ("code", "inputs", "outputs", "work", "home", "tmp", "private", "exchange")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Layout:
         """Make them, empty, for the owner alone; what an earlier attempt of this name left is removed."""
         remove(self.root)
         self.root.mkdir(parents=True, mode=0o700)
-        for name in _FOLDERS:
+        for name in FOLDERS:
             (self.root / name).mkdir(mode=0o700)
 
     @property

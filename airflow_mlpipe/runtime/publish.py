@@ -41,16 +41,20 @@ def verify(step: StepSpec, staged: Staged, on_line: Callable[[str], object]) -> 
     return found
 
 
-def publish(found: Found, fingerprint: str, stores: EngineStores, cache: BlobCache) -> tuple[OutputReference, ...]:
-    """Store the contents of verified outputs; their files move into the host's cache.
+def publish(
+    found: Found, fingerprint: str, stores: EngineStores, cache: BlobCache | None
+) -> tuple[OutputReference, ...]:
+    """Store the contents of verified outputs.
 
+    :param cache: of the host, that their files move into; ``None``: they stay where they are.
     :raises StoreError: and its kinds, of the datastores.
     """
     for port, path, content in found:
         stores.contents(_spelling(port)).publish(path, content)
     references = tuple(_reference(port, path, content, fingerprint, stores) for port, path, content in found)
-    for _, path, content in found:
-        cache.adopt_all(path, content)
+    if cache is not None:
+        for _, path, content in found:
+            cache.adopt_all(path, content)
     return references
 
 

@@ -15,19 +15,31 @@ below ``inputs/<port>``, relative to the folder that its fixed part names.
 from __future__ import annotations
 
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from airflow_mlpipe.errors import DefinitionError, InputChangedError
 from airflow_mlpipe.model.code import CodeSnapshot
 from airflow_mlpipe.model.data import DataReference
 from airflow_mlpipe.model.reference import OutputReference
-from airflow_mlpipe.model.step import InputPort, StepSpec
+from airflow_mlpipe.model.step import InputPort, OutputPort, StepSpec
 from airflow_mlpipe.runtime.cache import THREADS, Blob, BlobCache, make_read_only
 from airflow_mlpipe.runtime.layout import Layout, Staged, below
+from airflow_mlpipe.runtime.names import (
+    data_path,
+    input_folder,
+    input_path,
+    member_name,
+    named,
+    output_path,
+    resource_path,
+)
+from airflow_mlpipe.runtime.remote import VOLUMES
 from airflow_mlpipe.runtime.stores import EngineStores
 from airflow_mlpipe.store.contents import Contents
+from airflow_mlpipe.store.copying import copy_file
 from airflow_mlpipe.store.located import LocatedFolder, LocatedObjects, locate
 
 
@@ -35,6 +47,8 @@ from airflow_mlpipe.store.located import LocatedFolder, LocatedObjects, locate
 class Stager:
     """Stages one attempt.
 
+    :param copies: whether local data are copied, for a program that does not see the folders of this host but those
+        that are mounted for both.
     :ivar linked: blobs that inputs of this attempt are links to.
     :ivar fetched: bytes that came from a store.
     :ivar originals: local data that inputs are links to.
@@ -43,6 +57,7 @@ class Stager:
     layout: Layout
     cache: BlobCache
     stores: EngineStores
+    copies: bool = False
     linked: set[Blob] = field(default_factory=set)
     fetched: int = 0
     originals: set[Path] = field(default_factory=set)
@@ -59,17 +74,14 @@ class Stager:
         for port in step.resource_inputs:
             if (path := self._resource(step, port)) is not None:
                 inputs[port.name] = path
-        return Staged(
-            inputs=inputs, outputs={o.name: self._output(o.name, o.kind, o.data.basename) for o in step.outputs}
-        )
+        return Staged(inputs=inputs, outputs={port.name: self._output(port) for port in step.outputs})
 
     def find(self, step: StepSpec) -> Staged:
         """Where things are in the folder of an attempt that was staged by somebody else."""
         for port in (*step.inputs, *step.resource_inputs):
             for reference in port.references:
                 self.linked |= self._blobs(reference)
-        outputs = {o.name: self._output_path(o.name, o.kind, o.data.basename) for o in step.outputs}
-        return Staged(inputs={}, outputs=outputs)
+        return Staged(outputs=named(step, self.layout).outputs)
 
     def _blobs(self, reference: OutputReference) -> set[Blob]:
         if reference.kind == "file":
@@ -105,74 +117,59 @@ class Stager:
             if file.executable or entry:  # an entry is there to be executed, whatever a checkout did to its mode
                 path.chmod(0o755)
 
-    def _output(self, name: str, kind: str, basename: str) -> Path:
-        below(self.layout.root / "outputs", name).mkdir(mode=0o755)
-        return self._output_path(name, kind, basename)
-
-    def _output_path(self, name: str, kind: str, basename: str) -> Path:
-        folder = below(self.layout.root / "outputs", name)
-        return folder if kind == "folder" else below(folder, basename)
+    def _output(self, port: OutputPort) -> Path:
+        below(self.layout.root / "outputs", port.name).mkdir(mode=0o755)
+        return output_path(port, self.layout)
 
     def _input(self, port: InputPort) -> Path | None:
-        folder = below(self.layout.root / "inputs", port.name)
+        folder = input_folder(port, self.layout)
         if port.data is not None:
             folder.mkdir()
-            path = self._data(port.data, folder)
+            staged = self._data(port.data, folder)
             make_read_only([str(folder)])
-            return path
+            return staged
         if port.many:
             folder.mkdir()
             for number, reference in enumerate(port.references):
-                suffix = "".join(PurePosixPath(reference.filename).suffixes) if reference.kind == "file" else ""
-                self._reference(reference, folder / f"{number:05d}{suffix}")
+                self._reference(reference, folder / member_name(number, reference))
             make_read_only([str(folder)])
             return folder
-        if not port.references:
+        path = input_path(port, self.layout)
+        if path is None:
             return None
-        return self._one(port.references[0], folder)
-
-    def _one(self, reference: OutputReference, folder: Path) -> Path:
-        if reference.kind == "folder":
-            self._reference(reference, folder)
-            return folder
+        if path == folder:
+            return self._reference(port.references[0], folder)
         folder.mkdir()
-        path = below(folder, reference.filename or reference.name)
-        self._reference(reference, path)
+        self._reference(port.references[0], path)
         make_read_only([str(folder)])
         return path
 
     def _resource(self, step: StepSpec, port: InputPort) -> Path | None:
-        """A resource input lies with the code: a file under its own name, a folder (or several) under the port's."""
-        code = self.layout.code
         if port.data is not None:
-            path = self._data(port.data, code)
-        elif not port.references:
+            return self._data(port.data, self.layout.code)
+        path = resource_path(port, self.layout)
+        if path is None:
             return None
-        else:
-            one = port.references[0]
-            name = one.filename or one.name if one.kind == "file" and not port.many else port.name
-            path = below(code, name)
-            if os.path.lexists(path):
-                raise DefinitionError(
-                    "a resource input has the name of a code file",
-                    where=step.label,
-                    given=name,
-                    fix="rename one of them",
-                )
-            if port.many:
-                path.mkdir()
-                for number, reference in enumerate(port.references):
-                    self._reference(reference, path / f"{number:05d}")
-            else:
-                self._reference(one, path)
+        if os.path.lexists(path):
+            raise DefinitionError(
+                "a resource input has the name of a code file",
+                where=step.label,
+                given=path.name,
+                fix="rename one of them",
+            )
+        if not port.many:
+            return self._reference(port.references[0], path)
+        path.mkdir()
+        for number, reference in enumerate(port.references):
+            self._reference(reference, path / f"{number:05d}")
         return path
 
-    def _reference(self, reference: OutputReference, target: Path) -> None:
+    def _reference(self, reference: OutputReference, target: Path) -> Path:
         contents = self.stores.contents(reference.datastore)
         if reference.kind == "file":
             blob = Blob(reference.digest, reference.size, reference.executable)
             self._links(contents, [(str(target), blob)])
-            return
+            return target
         folders, files = [str(target)], []
         for path, entry in contents.walk(reference.digest):
             if entry.kind == "folder":
@@ -183,6 +180,7 @@ class Stager:
             os.mkdir(folder)
         self._links(contents, files)
         make_read_only(folders)
+        return target
 
     def _links(self, contents: Contents, files: list[tuple[str, Blob]]) -> None:
         blobs = {blob for _, blob in files}
@@ -199,17 +197,17 @@ class Stager:
         found = locate(data, self.stores)
         if isinstance(found, LocatedObjects):
             return self._download(found, data, folder)
+        if self.copies and VOLUMES not in found.path.parents:
+            return _copy(found, data, folder)
         self.originals.add(Path(os.path.realpath(found.path)))
-        return _symlink(found, folder)
+        return _symlink(found, data_path(data, folder) if self.copies else folder / (found.path.name or "data"), folder)
 
     def _download(self, found: LocatedObjects, data: DataReference, folder: Path) -> Path:
-        name = PurePosixPath(found.root).name or data.name
+        top = data_path(data, folder)
         if found.kind == "file":
-            target = below(folder, name)
-            found.store.download(found.root, target)
+            found.store.download(found.root, top)
             self.fetched += found.objects[0].size
-            return target
-        top = folder if data.is_glob else below(folder, name)
+            return top
         start = len(found.root) + 1 if found.root else 0
         targets = [(info.key, below(top, info.key[start:])) for info in found.objects]
         for parent in {target.parent for _, target in targets}:
@@ -225,10 +223,9 @@ class Stager:
         return top
 
 
-def _symlink(found: LocatedFolder, folder: Path) -> Path:
+def _symlink(found: LocatedFolder, target: Path, folder: Path) -> Path:
     original = Path(os.path.realpath(found.path))
     if found.matches is None:
-        target = folder / (found.path.name or "data")
         if os.path.lexists(target):
             raise DefinitionError("two things are to be staged under one name", where=str(folder), given=target.name)
         target.symlink_to(original)
@@ -238,3 +235,24 @@ def _symlink(found: LocatedFolder, folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(original / match)
     return folder
+
+
+def _copy(found: LocatedFolder, data: DataReference, folder: Path) -> Path:
+    top = data_path(data, folder)
+    if os.path.lexists(top) and found.matches is None:
+        raise DefinitionError("two things are to be staged under one name", where=str(folder), given=top.name)
+    if found.kind == "file":
+        _copy_file(found.path, top)
+    elif found.matches is None:
+        shutil.copytree(found.path, top, copy_function=_copy_file)
+    for match in found.matches or ():
+        target = below(top, match)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy_file(found.path / match, target)
+    return top
+
+
+def _copy_file(source: str | Path, target: str | Path) -> None:
+    copy_file(Path(source), Path(target))
+    if os.access(source, os.X_OK):
+        os.chmod(target, 0o755)  # noqa: S103 - as the code's programs have it

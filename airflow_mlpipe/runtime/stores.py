@@ -8,6 +8,7 @@ from typing import Protocol
 
 from airflow_mlpipe.model.data import Datastore
 from airflow_mlpipe.store.base import ObjectStore
+from airflow_mlpipe.store.config import StoreConfig
 from airflow_mlpipe.store.contents import Contents
 
 
@@ -24,6 +25,10 @@ class EngineStores(Protocol):
 
     def local_root(self, datastore: Datastore) -> Path | None:
         """The folder of a datastore that is one; ``None`` for any other."""
+        ...
+
+    def config(self, spelling: str) -> StoreConfig:
+        """What it takes to open a datastore elsewhere (empty: the workspace), credentials included."""
         ...
 
 

@@ -18,20 +18,20 @@ worker's environment: in particular no ``AIRFLOW__...`` and no ``AIRFLOW_CONN_..
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import site
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError
 from airflow_mlpipe.model.step import StepSpec
 from airflow_mlpipe.runtime.environments import Interpreter
+from airflow_mlpipe.runtime.exchange import as_text, parameters_of, write_exchange, write_secrets
 from airflow_mlpipe.runtime.layout import Staged
 from airflow_mlpipe.runtime.view import View
 
@@ -71,9 +71,6 @@ FIXED = {
 LONGEST = 100_000
 """Bytes of the longest ``AML_PARAMETER_<name>`` (Linux takes 128 KiB); a longer one is only in ``MLPIPE_PARAMS``."""
 
-PYSITE = Path(__file__).with_name("pysite")
-"""Folder of the ``sitecustomize`` that sorts directory listings."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -92,6 +89,16 @@ class Surroundings:
 
 def make_variables(step: StepSpec, around: Surroundings, secrets: Mapping[str, str]) -> dict[str, str]:
     """The environment of a step's process.  Writes the files that it points to (parameters, secrets).
+
+    Raises what :func:`name_variables` raises.
+    """
+    write_exchange(around.folders.layout, step)
+    write_secrets(around.folders.layout, secrets)
+    return name_variables(step, around, secrets)
+
+
+def name_variables(step: StepSpec, around: Surroundings, secrets: Iterable[str]) -> dict[str, str]:
+    """The same by names alone: nothing is written, and none of the folders need be there.
 
     :raises ConfigurationError: when a variable of ``pass_variables`` is not set on this worker.
     :raises DefinitionError: when two ports differ only in case, so that they would share a variable.
@@ -159,9 +166,7 @@ def _of_ports(step: StepSpec, around: Surroundings) -> dict[str, str]:
 
 def _of_exchange(step: StepSpec, around: Surroundings) -> dict[str, str]:
     layout, view = around.folders.layout, around.view
-    parameters = dict(step.parameters) if step.function is None else {}  # a function's are in its call
-    layout.params.write_text(json.dumps(parameters, ensure_ascii=False), encoding="utf-8")
-    layout.metrics.touch()
+    parameters = parameters_of(step)
     texts = {name: as_text(value) for name, value in parameters.items()}
     return {f"AML_PARAMETER_{n}": t for n, t in texts.items() if len(t.encode()) <= LONGEST and "\0" not in t} | {
         "MLPIPE_PARAMS": view(layout.params),
@@ -171,17 +176,5 @@ def _of_exchange(step: StepSpec, around: Surroundings) -> dict[str, str]:
     }
 
 
-def _of_secrets(around: Surroundings, secrets: Mapping[str, str]) -> dict[str, str]:
-    variables = {}
-    for name, value in secrets.items():
-        path = around.folders.layout.private / name
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(value)
-        variables[f"MLPIPE_SECRET_{name.upper()}"] = around.view(path)
-    return variables
-
-
-def as_text(value: Any) -> str:
-    """A value as a command line shows it: text as it is, lists and dicts as JSON, the rest as Python writes it."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict, tuple)) else str(value)
+def _of_secrets(around: Surroundings, names: Iterable[str]) -> dict[str, str]:
+    return {f"MLPIPE_SECRET_{name.upper()}": around.view(around.folders.layout.private / name) for name in names}

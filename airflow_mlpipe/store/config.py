@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+OURS = ".mlpipe"
+"""Folder of a datastore that is not the workspace, in which contents that were published there are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +22,8 @@ class StoreConfig:
     url: str
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     filesystem: Any = field(default=None, repr=False)
+
+
+def contents_of(config: StoreConfig) -> StoreConfig:
+    """Where the contents are that were published to a datastore that is not the workspace."""
+    return replace(config, url=f"{config.url.rstrip('/')}/{OURS}")

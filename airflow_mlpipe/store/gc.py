@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from airflow_mlpipe.store import reachable
 from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
@@ -28,10 +28,10 @@ from airflow_mlpipe.store.reading import parallel
 from airflow_mlpipe.store.values import Gone
 from airflow_mlpipe.store.workspace import Workspace
 
-Kind = Literal["record", "run", "value", "key", "usage", "lease", "attempt", "quarantine", "tree", "blob", "temporary"]
-ORDER: tuple[Kind, ...] = (
-    "record", "run", "value", "key", "usage", "lease", "attempt", "quarantine", "tree", "blob", "temporary"
-)  # fmt: skip
+Kind = Literal[
+    "record", "run", "value", "candidate", "key", "usage", "lease", "attempt", "quarantine", "tree", "blob", "temporary"
+]
+ORDER: tuple[Kind, ...] = get_args(Kind)
 """In this order a sweep removes: what refers to something goes before it."""
 
 GRACE = timedelta(hours=24)

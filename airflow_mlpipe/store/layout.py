@@ -9,6 +9,7 @@ kind, whatever characters Airflow lets through.
 ``keys/<aa>/<fp>.json``                                readable parts of a fingerprint
 ``leases/<aa>/<fp>/<n>``, ``<n>.beat``                 who executes it just now; the heartbeat
 ``attempts/<fp>/<attempt>/...``                        what an attempt leaves before it is published
+``candidates/<attempt>.json``, ``...error.json``       what an attempt elsewhere published, or why it did not
 ``runs/<dag>/<run>/<task>/<map>.json``                 what each task instance did, and why
 ``last/<dag>/<task>/<map>.json``                       the latest of those that had a result
 ``usage/<aa>/<fp>``                                    its modification time is when a result was last used
@@ -40,6 +41,7 @@ USAGE = "usage"
 PINS = "pins"
 VALUES = "values"
 QUARANTINE = "quarantine"
+CANDIDATES = "candidates"
 
 _FINGERPRINT = re.compile(r"([a-z][a-z0-9]*):([0-9a-f]{64})\Z")
 _STEM = re.compile(r"([a-z][a-z0-9]*)-([0-9a-f]{64})\Z")
@@ -115,6 +117,26 @@ def attempt_prefix(fingerprint: str, attempt: str) -> str:
     """Prefix of what one attempt leaves.  An uncacheable step's unique name will do for the fingerprint."""
     part = fingerprint_stem(fingerprint).split("/")[1] if is_fingerprint(fingerprint) else quote_id(fingerprint)
     return f"{ATTEMPTS}/{part}/{quote_id(attempt)}"
+
+
+def order_key(fingerprint: str, attempt: str) -> str:
+    """Key of what an attempt on another machine is to do."""
+    return f"{attempt_prefix(fingerprint, attempt)}/job.json"
+
+
+def checkpoints_key(fingerprint: str) -> str:
+    """Key of what the attempts at a fingerprint on other machines leave for the next one."""
+    return f"{attempt_prefix(fingerprint, 'checkpoints')}/tree.json"
+
+
+def candidate_key(attempt: str) -> str:
+    """Key of what an attempt on another machine published."""
+    return f"{CANDIDATES}/{quote_id(attempt)}.json"
+
+
+def failure_key(candidate: str) -> str:
+    """Key of the error that stands beside the place of a candidate."""
+    return f"{candidate.removesuffix('.json')}.error.json"
 
 
 def run_key(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:

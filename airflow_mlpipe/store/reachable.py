@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from airflow_mlpipe.model.reference import OutputReference, references_in
 from airflow_mlpipe.store import leases, records, runs
 from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
 from airflow_mlpipe.store.layout import (
+    ATTEMPTS,
+    CANDIDATES,
     LAST,
     LEASES,
     PINS,
@@ -32,7 +35,7 @@ from airflow_mlpipe.store.values import Gone
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Forgotten = tuple[Literal["record", "run", "value", "lease"], ObjectInfo, str]
+Forgotten = tuple[Literal["record", "run", "value", "lease", "candidate"], ObjectInfo, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,10 @@ def remember(
     forgotten += [("value", info, "its XCom is gone") for info, _ in pushed if info.key in without_xcom]
     kept_values = [run for info, run in pushed if info.key not in without_xcom]
     leased, over = _leases(store, now=now, grace=grace)
+    offered, untaken = _candidates(store, now=now, grace=grace)
+    code = _ordered(store, leased, now=now, grace=grace)
     outputs = [
+        *offered,
         *(o for record in kept_records for o in (*record.outputs, *references_in(record.xcoms))),
         *(o for run in (*kept_runs, *kept_values) for o in run.outputs),
     ]
@@ -118,9 +124,9 @@ def remember(
         explained=results
         | leased
         | frozenset(_stems(mark for run in kept_runs for mark in (run.fingerprint, run.previous))),
-        outputs=_digests(output for output in outputs if not output.datastore),
+        outputs=_digests(output for output in outputs if not output.datastore) | code,
         elsewhere=_digests(output for output in outputs if output.datastore),
-        forgotten=(*forgotten, *over),
+        forgotten=(*forgotten, *over, *untaken),
         kept={"record": len(kept_records), "run": len(kept_runs), "value": len(kept_values), "lease": len(leased)},
     )
 
@@ -193,6 +199,36 @@ def _leases(store: ObjectStore, *, now: float, grace: float) -> tuple[frozenset[
         elif now - max(info.modified for info in objects) >= grace and stem_fingerprint(folder.rpartition("/")[2]):
             over.extend(("lease", info, "it ran out") for info in objects)
     return frozenset(alive), over
+
+
+def _candidates(store: ObjectStore, *, now: float, grace: float) -> tuple[list[OutputReference], list[Forgotten]]:
+    """What young candidates refer to, whatever else is in them; and those that no worker took."""
+    offered: list[OutputReference] = []
+    untaken: list[Forgotten] = []
+    for info, document in _documents(store, CANDIDATES, _decode_any):
+        if now - info.modified >= grace:
+            untaken.append(("candidate", info, "no worker took it"))
+        else:
+            offered += references_in(document)
+    return offered, untaken
+
+
+def _ordered(store: ObjectStore, leased: frozenset[str], *, now: float, grace: float) -> frozenset[str]:
+    """The code of attempts that another machine may not have begun yet, and checkpoints for the next one."""
+    return frozenset(
+        str(document.get("code") or document["tree"])
+        for info, document in _documents(store, ATTEMPTS, _decode_any)
+        if (now - info.modified < grace or info.key.split("/")[1] in leased)
+        and isinstance(document, Mapping)
+        and (document.get("code") or document.get("tree"))
+    )
+
+
+def _decode_any(data: bytes, where: str) -> object:
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise CorruptedError(f"not JSON ({error})", where=where) from error
 
 
 def _digests(outputs: Iterable[OutputReference]) -> frozenset[str]:

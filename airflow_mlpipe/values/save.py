@@ -107,9 +107,9 @@ def _own_form(found: Materializer, value: Any) -> dict[str, str]:
 
 
 def _json(given: Mapping[str, Any], what: str, found: Materializer, path: str) -> dict[str, Any]:
-    """What a materializer says of a value: it crosses processes, and details a row of XCom.
+    """What a materializer says of a value: it crosses processes.
 
-    :raises StepError: for what is no JSON, and for details that no row has room for.
+    :raises StepError: for what is no JSON, and for details that are data.
     """
     try:
         text = json.dumps(given, allow_nan=False)

@@ -17,6 +17,7 @@ from airflow_mlpipe.runtime.job import Job, JobResult
 from airflow_mlpipe.runtime.layout import remove
 from airflow_mlpipe.runtime.stores import Host
 from airflow_mlpipe.store.base import ObjectStore
+from airflow_mlpipe.store.config import StoreConfig
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.local import LocalObjectStore
 
@@ -40,6 +41,10 @@ class LocalStores:
     def local_root(self, datastore: Datastore) -> Path | None:
         """Its path."""
         return self.root / datastore.name
+
+    def config(self, spelling: str) -> StoreConfig:
+        """Its URL."""
+        return StoreConfig(url=(self.root / (Datastore.spelled(spelling).name if spelling else "workspace")).as_uri())
 
 
 @dataclass

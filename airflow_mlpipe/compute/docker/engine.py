@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.compute.config import DockerConfig
 from airflow_mlpipe.errors import ComputeError, ConfigurationError
@@ -25,7 +25,6 @@ def open_engine(config: DockerConfig, *, where: str) -> APIClient:
     try:
         import docker
         from docker.errors import DockerException
-        from docker.tls import TLSConfig
         from docker.utils import kwargs_from_env
     except ImportError as error:
         raise ConfigurationError(
@@ -34,16 +33,26 @@ def open_engine(config: DockerConfig, *, where: str) -> APIClient:
     try:
         if config.host is None:
             return docker.APIClient(version="auto", timeout=TIMEOUT, **kwargs_from_env())
-        tls: TLSConfig | bool = False
-        if config.tls_cert or config.tls_ca:
-            pair = (config.tls_cert, config.tls_key) if config.tls_cert and config.tls_key else None
-            tls = TLSConfig(client_cert=pair, ca_cert=config.tls_ca, verify=True)
+        tls = _tls(config) if config.tls_cert or config.tls_ca else False
         ssh = config.host.startswith("ssh://")
         return docker.APIClient(
             base_url=config.host, version="auto", timeout=TIMEOUT, tls=tls, use_ssh_client=ssh, user_agent="mlpipe"
         )
     except DockerException as error:
         raise unreachable(error, config, where) from error
+
+
+def _tls(config: DockerConfig) -> Any:
+    """The SDK's own, but for the environment: ``REQUESTS_CA_BUNDLE`` would take the place of the engine's CA."""
+    from docker.tls import TLSConfig
+
+    class Tls(TLSConfig):  # type: ignore[misc]  # the SDK has no types
+        def configure_client(self, client: Any) -> None:
+            super().configure_client(client)
+            client.trust_env = False
+
+    pair = (config.tls_cert, config.tls_key) if config.tls_cert and config.tls_key else None
+    return Tls(client_cert=pair, ca_cert=config.tls_ca, verify=True)
 
 
 def unreachable(error: Exception, config: DockerConfig, where: str) -> ComputeError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +18,7 @@ from airflow_mlpipe.model.resources import Gpu, Resources, parse_bytes
 from airflow_mlpipe.runtime.job import Job
 from airflow_mlpipe.runtime.process import Program
 from airflow_mlpipe.runtime.runner import Folders
+from airflow_mlpipe.runtime.verdict import in_words
 from airflow_mlpipe.runtime.view import View
 
 TOP = PurePosixPath("/mlpipe")
@@ -37,6 +38,15 @@ class Bind:
     read_only: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume of the engine in the container."""
+
+    name: str
+    target: str
+    read_only: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
     """What an engine is asked for.
@@ -52,7 +62,8 @@ class ContainerSpec:
     working_dir: str
     environment: Mapping[str, str]
     labels: Mapping[str, str]
-    binds: tuple[Bind, ...]
+    binds: tuple[Bind, ...] = ()
+    volumes: tuple[Volume, ...] = ()
     user: str | None = None
     network: str | None = None
     runtime: str | None = None
@@ -78,10 +89,20 @@ def view_of(folders: Folders, *, foreign: bool) -> View:
 def container_spec(
     job: Job, program: Program, folders: Folders, config: DockerConfig, *, workspace: str, worker: str
 ) -> ContainerSpec:
-    """The container of a job.
+    """The container of a job, on an engine that shares this host's disk.
 
     :param workspace: tells deployments apart that share an engine. :param worker: ``uid:gid`` of the Airflow worker.
     """
+    assert job.image is not None
+    return replace(
+        plain_spec(job, program, config, workspace=workspace, worker=worker),
+        labels=labels_of(job, workspace) | {f"{PREFIX}root": str(folders.layout.root)},
+        binds=tuple(_binds(folders, foreign=is_foreign(job.image.user, config.user, worker))),
+    )
+
+
+def plain_spec(job: Job, program: Program, config: DockerConfig, *, workspace: str, worker: str) -> ContainerSpec:
+    """The container of a job without its folders."""
     assert job.image is not None
     resources = job.step.resources or Resources()
     gpu = resources.gpu if isinstance(resources.gpu, Gpu) else None
@@ -91,8 +112,7 @@ def container_spec(
         command=program.argv,
         working_dir=str(program.cwd),
         environment=dict(program.environment),
-        labels=labels_of(job, workspace) | {f"{PREFIX}root": str(folders.layout.root)},
-        binds=tuple(_binds(folders, foreign=is_foreign(job.image.user, config.user, worker))),
+        labels=labels_of(job, workspace),
         user=_user(job.image.user, config.user, worker),
         network=config.network,
         runtime=config.runtime,
@@ -181,11 +201,28 @@ def gpu_kind(gpu: Gpu, config: DockerConfig, *, where: str) -> tuple[str, ...]:
     return devices
 
 
+def in_short(spec: ContainerSpec) -> str:
+    """What a log shows of a container: image, user, limits; ``airflow mlpipe spec`` shows all."""
+    gpus = ",".join(spec.gpu_devices) or spec.gpu_count
+    parts = {
+        "image": spec.image,
+        "user": spec.user,
+        "cpus": spec.cpus,
+        "memory": in_words(spec.memory) if spec.memory else None,
+        "shm": in_words(spec.shm) if spec.shm else None,
+        "gpus": gpus,
+        "network": spec.network,
+    }
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
+
+
 def to_engine(spec: ContainerSpec, api: Any) -> dict[str, Any]:
     """The body of the engine's ``POST /containers/create``, as its Python client makes it."""
     from docker.types import DeviceRequest, LogConfig, Mount
 
     mounts = [Mount(b.target, str(b.source), type="bind", read_only=b.read_only) for b in spec.binds]
+    # Without the files that the image has there: these folders were filled by us.
+    mounts += [Mount(v.target, v.name, read_only=v.read_only, no_copy=True) for v in spec.volumes]
     devices = None
     if spec.gpu_devices:
         devices = [DeviceRequest(device_ids=list(spec.gpu_devices), capabilities=[["gpu"]])]

@@ -15,9 +15,10 @@ from airflow_mlpipe.model import Environment, PipelineData
 from airflow_mlpipe.model.step import CodeSpec, InputPath, OutputPath, OutputPort, StepSpec, Text
 from airflow_mlpipe.runtime.command import command_line, working_folder
 from airflow_mlpipe.runtime.environments import Interpreter
+from airflow_mlpipe.runtime.kernel import PYSITE
 from airflow_mlpipe.runtime.layout import Layout, Staged
 from airflow_mlpipe.runtime.runner import Folders
-from airflow_mlpipe.runtime.variables import FIXED, LONGEST, PYSITE, Surroundings, make_variables
+from airflow_mlpipe.runtime.variables import FIXED, LONGEST, Surroundings, make_variables
 from airflow_mlpipe.runtime.view import View
 
 WORKER = {
