@@ -39,11 +39,11 @@ def taken_arguments(arguments: Iterable[Any], ports: Sequence[Mapping[str, Any]]
 
 
 def as_data(value: Any) -> Any:
-    """A value as a port brings it: references as they are, plain values as a JSON file."""
+    """A value as a port brings it: references as they are, dicts and lists as a JSON file; text and numbers not."""
     from airflow_mlpipe.hooks.values import expanded, save_json
 
     value = expanded(value.held if isinstance(value, Members) else value)
-    if value is None or is_absent(value) or is_reference(value):
+    if value is None or isinstance(value, (str, bytes, int, float)) or is_absent(value) or is_reference(value):
         return value
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
         members = list(value)

@@ -146,6 +146,9 @@ def _input(port: Mapping[str, Any], where: str) -> InputPort:
         return InputPort(name=name, references=(OutputReference.from_json(source),))
     if source is None or is_absent(source):
         return InputPort(name=name)
+    if not isinstance(source, list):
+        fix = "give text and numbers as arguments or parameters; inputs are data"
+        raise InputError("upstream pushed no reference to data", where=at, given=source, fix=fix)
     references = []
     for item in _flat(source):
         if is_reference(item):

@@ -21,6 +21,7 @@ def test_the_group_has_every_command() -> None:
     assert [c.name for c in group.subcommands] == [
         "why",
         "plan",
+        "spec",
         "ls",
         "show",
         "pin",
