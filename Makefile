@@ -21,10 +21,10 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/node_modules/.bin:$(CURDIR)/
 export AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-docker demo-stop test lint types imports unit format bench wheel lock clean
+.PHONY: help demo demo-docker demo-stop test test-kubernetes lint types imports unit format bench wheel lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	$(PYTHON) -m venv .tools/uv
@@ -92,6 +92,9 @@ imports: .venv/.dev ## Layers
 
 unit: .venv/.dev .tools/.azurite .tools/.compose .tools/.chromium .tools/.docker ## All tests; PYTEST_ARGS="tests/unit -k name" for some
 	$(PYTEST) $(PYTEST_ARGS)
+
+test-kubernetes: .venv/.dev ## The conformance tests of computes on the cluster of KUBECONFIG; see tests/contract/test_real_cluster.py
+	$(PYTEST) tests/contract/test_real_cluster.py $(PYTEST_ARGS)
 
 format: .venv/.dev ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .

@@ -51,7 +51,7 @@ class AirflowConfig:
 
     @classmethod
     def read_member(cls, name: str, value: Any, where: str) -> Any:
-        """The options that are no plain text, ``None`` for others.  :raises ConfigurationError: for a wrong one."""
+        """Options that are no plain text, else ``NotImplemented``.  :raises ConfigurationError: for a wrong one."""
         if name == "takes":
             if value not in get_args(Takes):
                 raise ConfigurationError("no such form", where=where, given=value, valid=get_args(Takes))
@@ -60,7 +60,7 @@ class AirflowConfig:
             if not isinstance(value, Mapping):
                 raise ConfigurationError("not GPUs by model", where=where, given=value, valid=_GPU)
             return {str(kind): _nodes(one, f"{where}.{kind}") for kind, one in value.items()}
-        return None
+        return NotImplemented
 
     @property
     def form(self) -> Takes:

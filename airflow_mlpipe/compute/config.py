@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, NoReturn, get_args
 
 from airflow_mlpipe.compute.airflow import AirflowConfig
-from airflow_mlpipe.compute.kubernetes_config import MEMBERS, KubernetesConfig, check_config, parse_member
+from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError
 from airflow_mlpipe.model.resources import parse_bytes
 
@@ -77,9 +77,10 @@ class DockerConfig:
         return bool(host) and not host.startswith("unix://")
 
 
-ComputeConfig = LocalConfig | DockerConfig | KubernetesConfig | AirflowConfig
-_Kinds = type[LocalConfig] | type[DockerConfig] | type[KubernetesConfig] | type[AirflowConfig]
-KINDS: Mapping[str, _Kinds] = {k.kind: k for k in (LocalConfig, DockerConfig, KubernetesConfig, AirflowConfig)}
+ComputeConfig = LocalConfig | DockerConfig | AirflowConfig | KubernetesConfig
+KINDS: Mapping[str, type[LocalConfig] | type[DockerConfig] | type[AirflowConfig] | type[KubernetesConfig]] = {
+    k.kind: k for k in (LocalConfig, DockerConfig, AirflowConfig, KubernetesConfig)
+}
 
 
 def refuse_no_image(name: str, *, where: str) -> NoReturn:
@@ -108,20 +109,15 @@ def parse_compute(document: Mapping[str, Any], *, where: str) -> ComputeConfig:
     known = {f.name: f for f in fields(kind)}
     if unknown := sorted(set(members) - set(known)):
         raise ConfigurationError("unknown option", where=f"{where} ({kind.kind})", given=unknown, valid=sorted(known))
-    values = {name: _member(kind, name, value, known[name].default, where) for name, value in members.items()}
+    read = getattr(kind, "read_member", lambda *_: NotImplemented)
+    values: dict[str, Any] = {}
+    for name, value in members.items():
+        found = read(name, value, f"{where}: {name}")
+        values[name] = _value(name, value, known[name].default, where) if found is NotImplemented else found
     config = kind(**values)
     if isinstance(config, KubernetesConfig):
-        check_config(config, where)
+        config.check(where)
     return config
-
-
-def _member(kind: _Kinds, name: str, value: Any, default: Any, where: str) -> Any:
-    """An option's value, by the kind's own reader where it has one."""
-    if kind is KubernetesConfig and name in MEMBERS:
-        return parse_member(name, value, f"{where}: {name}")
-    if kind is AirflowConfig and (found := AirflowConfig.read_member(name, value, f"{where}: {name}")) is not None:
-        return found
-    return _value(name, value, default, where)
 
 
 def _value(name: str, value: Any, default: Any, where: str) -> Any:

@@ -91,36 +91,27 @@ class KubernetesConfig:
     image_seconds: float = 600.0
     publish_seconds: float = 3_600.0
 
+    @classmethod
+    def read_member(cls, name: str, value: Any, where: str) -> Any:
+        """The options that are no plain text.  :raises ConfigurationError: for one of another form."""
+        if name == "gpus":
+            return {k: _gpu_nodes(one, f"{where}.{k}") for k, one in _mapping(value, where).items()}
+        if name == "volumes":
+            return {k: _claim(one, f"{where}.{k}") for k, one in _mapping(value, where).items()}
+        if name == "image_pull_secrets":
+            return _names(value, where)
+        if name == "template":
+            return _template(value, where)
+        return _texts(value, where) if name in ("labels", "annotations") else NotImplemented
 
-def parse_member(name: str, value: Any, where: str) -> Any:
-    """A member that is more than a text, a number or a truth.
-
-    :raises ConfigurationError: when it is not of its form.
-    """
-    if name == "gpus":
-        return {k: _gpu_nodes(one, f"{where}.{k}") for k, one in _mapping(value, where).items()}
-    if name == "volumes":
-        return {k: _claim(one, f"{where}.{k}") for k, one in _mapping(value, where).items()}
-    if name == "image_pull_secrets":
-        return _names(value, where)
-    if name == "template":
-        return _template(value, where)
-    return _texts(value, where)
-
-
-MEMBERS = frozenset({"gpus", "volumes", "image_pull_secrets", "template", "labels", "annotations"})
-"""The members that :func:`parse_member` reads."""
-
-
-def check_config(config: KubernetesConfig, where: str) -> None:
-    """What no single member tells.  :raises ConfigurationError: in words."""
-    if config.user is not None and config.user != "image" and not _USER.match(config.user):
-        raise ConfigurationError(
-            "not a user", where=f"{where}: user", given=config.user, valid="image, or like 1000 or 1000:1000"
-        )
-    ways = {"connection": config.connection, "in_cluster": config.in_cluster, "kubeconfig": config.kubeconfig}
-    if len(given := sorted(name for name, value in ways.items() if value)) > 1:
-        raise ConfigurationError("more than one way to the cluster", where=where, given=given, valid="one of them")
+    def check(self, where: str) -> None:
+        """What no single option tells.  :raises ConfigurationError: in words."""
+        if self.user is not None and self.user != "image" and not _USER.match(self.user):
+            at = f"{where}: user"
+            raise ConfigurationError("not a user", where=at, given=self.user, valid="image, or like 1000 or 1000:1000")
+        ways = {"connection": self.connection, "in_cluster": self.in_cluster, "kubeconfig": self.kubeconfig}
+        if len(given := sorted(name for name, value in ways.items() if value)) > 1:
+            raise ConfigurationError("more than one way to the cluster", where=where, given=given, valid="one of them")
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:

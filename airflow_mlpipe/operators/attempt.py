@@ -136,8 +136,14 @@ def ask(step: Fingerprinted, context: Context, stores: Stores) -> Decision:
             uncacheable=step.uncacheable,
             reran=tuple(p.name for p in spec.inputs if any(_is_of(r, who) for r in p.references)),
             gone=lambda output: is_gone(output, stores),
+            files=wanted_files(spec),
         ),
     )
+
+
+def wanted_files(spec: StepSpec) -> tuple[str, ...]:
+    """Outputs of a function whose bytes go somewhere."""
+    return tuple(o.name for o in spec.outputs if o.data.needs_file) if spec.function is not None else ()
 
 
 def _is_of(reference: OutputReference, who: Producer) -> bool:

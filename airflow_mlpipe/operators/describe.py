@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlpipe.errors import ComputeError, ConfigurationError, DefinitionError
 from airflow_mlpipe.model.records import Producer
 from airflow_mlpipe.model.reference import absent
-from airflow_mlpipe.operators.plan import _Plan
+from airflow_mlpipe.operators.plan import Plan
+from airflow_mlpipe.operators.plan_rendering import Rendering
+from airflow_mlpipe.operators.planned import Known
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -41,26 +43,30 @@ def describe_step(dag: DAG, task_id: str, conf: Mapping[str, Any], *, stores: St
     :raises DefinitionError: for a task that is no step of ours, or is mapped.
     """
     from airflow_mlpipe.compute.find import find_compute
+    from airflow_mlpipe.hooks.values import as_references
     from airflow_mlpipe.operators.attempt import Fingerprinted, job_of
     from airflow_mlpipe.operators.base import StepOperator
-    from airflow_mlpipe.operators.spec import resolve
+    from airflow_mlpipe.operators.spec import producer_of, resolve
 
     task: Any = dag.get_task(task_id)
     if not isinstance(task, StepOperator):
         what = "a mapped step has a request for each instance" if task.is_mapped else "the task is no step"
         raise DefinitionError(what, where=f"DAG {dag.dag_id!r}", given=task_id)
-    plan = _Describing(dag, dict(conf), stores)
-    plan.visit_upstream(task)
-    who = Producer(dag_id=dag.dag_id, task_id=task_id, run_id="run")
-    context = plan._context(task, who)
-    resolved = resolve(plan._rendered(task, context), context, stores.workspace.salt, stores.cache)
+    known = _known_or_absent(dag, task, conf, stores)
+    rendering = Rendering(dag, conf, known)
+    context = rendering.context(task, Producer(dag_id=dag.dag_id, task_id=task_id, run_id="run"))
+    with as_references():
+        twin = rendering.rendered(task, context, task.template_fields, to_step=True, data=frozenset())
+        resolved = resolve(twin, context, stores.workspace.salt, stores.cache)
     image = _pinned(resolved.spec, stores)
     step = Fingerprinted(
         resolved=resolved, snapshot=resolved.snapshot, inputs={}, environment={}, key=None, image=image
     )
-    job = job_of(step, who, recorded=False, secrets=dict.fromkeys(resolved.spec.secrets, ""), attempt=_ATTEMPT)
+    job = job_of(
+        step, producer_of(context), recorded=False, secrets=dict.fromkeys(resolved.spec.secrets, ""), attempt=_ATTEMPT
+    )
     compute = find_compute(task.compute_target, stores=stores)
-    return Description(compute=compute.name, request=compute.describe(job), unknown=tuple(sorted(plan.unknown)))
+    return Description(compute=compute.name, request=compute.describe(job), unknown=tuple(sorted(known.unknown)))
 
 
 def _pinned(spec: StepSpec, stores: Stores) -> PinnedImage | None:
@@ -76,26 +82,27 @@ def _pinned(spec: StepSpec, stores: Stores) -> PinnedImage | None:
         return PinnedImage(name=image, identity=image, reference=image)
 
 
-class _Describing(_Plan):
-    """A plan that leaves out what is not known yet, instead of stopping at it."""
+class _KnownOrAbsent(Known):
+    """What is not known is absent, as an optional output that was not written."""
 
-    def __init__(self, dag: DAG, conf: dict[str, Any], stores: Stores) -> None:
-        super().__init__(dag, conf, stores)
+    def __init__(self, known: Known) -> None:
+        super().__init__()
+        self._known = known
         self.unknown: set[str] = set()
 
-    def visit_upstream(self, task: Any) -> None:
-        """Look up the results of what the step depends on."""
-        wanted = task.get_flat_relative_ids(upstream=True)
-        for one in self.dag.topological_sort():  # type: ignore[no-untyped-call]
-            if getattr(one, "task_id", None) in wanted:
-                self.visit(one)
+    def pushed(self, arg: Any) -> Any:
+        """See :meth:`Known.pushed`."""
+        if missing := self._known.missing(arg):
+            self.unknown.update(missing)
+            return absent(str(getattr(arg, "key", "value")))
+        return self._known.pushed(arg)
 
-    def _resolved(self, value: Any) -> Any:
-        from airflow.sdk import XComArg
 
-        if isinstance(value, XComArg):
-            operator, key = next(iter(value.iter_references()))
-            if operator.task_id not in self.known:
-                self.unknown.add(operator.task_id)
-                return absent(key)
-        return super()._resolved(value)
+def _known_or_absent(dag: DAG, task: Any, conf: Mapping[str, Any], stores: Stores) -> _KnownOrAbsent:
+    """The results of what the step depends on."""
+    plan = Plan(dag, dict(conf), stores)
+    wanted = task.get_flat_relative_ids(upstream=True)
+    for one in dag.topological_sort():  # type: ignore[no-untyped-call]
+        if getattr(one, "task_id", None) in wanted:
+            plan.visit(one)
+    return _KnownOrAbsent(plan.known)

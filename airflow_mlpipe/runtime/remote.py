@@ -12,6 +12,9 @@ from airflow_mlpipe.runtime.layout import Layout
 
 TOP = Path("/mlpipe")
 
+VOLUMES = Path("/mlpipe-data")
+"""Datastores that are mounted there, in the agent's container and in the program's."""
+
 
 def checkpoints_of(layout: Layout) -> Path:
     """``MLPIPE_CHECKPOINT_DIR``."""

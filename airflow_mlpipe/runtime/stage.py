@@ -36,6 +36,7 @@ from airflow_mlpipe.runtime.names import (
     output_path,
     resource_path,
 )
+from airflow_mlpipe.runtime.remote import VOLUMES
 from airflow_mlpipe.runtime.stores import EngineStores
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.copying import copy_file
@@ -46,7 +47,8 @@ from airflow_mlpipe.store.located import LocatedFolder, LocatedObjects, locate
 class Stager:
     """Stages one attempt.
 
-    :param copies: whether local data are copied, for a program that does not see the folders of this host.
+    :param copies: whether local data are copied, for a program that does not see the folders of this host but those
+        that are mounted for both.
     :ivar linked: blobs that inputs of this attempt are links to.
     :ivar fetched: bytes that came from a store.
     :ivar originals: local data that inputs are links to.
@@ -195,10 +197,10 @@ class Stager:
         found = locate(data, self.stores)
         if isinstance(found, LocatedObjects):
             return self._download(found, data, folder)
-        if self.copies:
+        if self.copies and VOLUMES not in found.path.parents:
             return _copy(found, data, folder)
         self.originals.add(Path(os.path.realpath(found.path)))
-        return _symlink(found, folder)
+        return _symlink(found, data_path(data, folder) if self.copies else folder / (found.path.name or "data"), folder)
 
     def _download(self, found: LocatedObjects, data: DataReference, folder: Path) -> Path:
         top = data_path(data, folder)
@@ -221,10 +223,9 @@ class Stager:
         return top
 
 
-def _symlink(found: LocatedFolder, folder: Path) -> Path:
+def _symlink(found: LocatedFolder, target: Path, folder: Path) -> Path:
     original = Path(os.path.realpath(found.path))
     if found.matches is None:
-        target = folder / (found.path.name or "data")
         if os.path.lexists(target):
             raise DefinitionError("two things are to be staged under one name", where=str(folder), given=target.name)
         target.symlink_to(original)

@@ -124,6 +124,11 @@ def order_key(fingerprint: str, attempt: str) -> str:
     return f"{attempt_prefix(fingerprint, attempt)}/job.json"
 
 
+def checkpoints_key(fingerprint: str) -> str:
+    """Key of what the attempts at a fingerprint on other machines leave for the next one."""
+    return f"{attempt_prefix(fingerprint, 'checkpoints')}/tree.json"
+
+
 def candidate_key(attempt: str) -> str:
     """Key of what an attempt on another machine published."""
     return f"{CANDIDATES}/{quote_id(attempt)}.json"

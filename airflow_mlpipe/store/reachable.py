@@ -214,13 +214,13 @@ def _candidates(store: ObjectStore, *, now: float, grace: float) -> tuple[list[O
 
 
 def _ordered(store: ObjectStore, leased: frozenset[str], *, now: float, grace: float) -> frozenset[str]:
-    """The code of attempts that another machine may not have begun yet."""
+    """The code of attempts that another machine may not have begun yet, and checkpoints for the next one."""
     return frozenset(
-        str(document["code"])
+        str(document.get("code") or document["tree"])
         for info, document in _documents(store, ATTEMPTS, _decode_any)
         if (now - info.modified < grace or info.key.split("/")[1] in leased)
         and isinstance(document, Mapping)
-        and document.get("code")
+        and (document.get("code") or document.get("tree"))
     )
 
 

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -38,15 +38,16 @@ from airflow_mlpipe.errors import (
     RetryMeError,
     StepCancelledError,
 )
-from airflow_mlpipe.model import DataReference, Datastore, Environment, PipelineData, Resources
+from airflow_mlpipe.model import Datastore, Environment, PipelineData, Resources
 from airflow_mlpipe.model.code import CodeFile, CodeSnapshot
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.model.step import CodeSpec, InputPath, InputPort, OutputPath, OutputPort, StepSpec, Text
 from airflow_mlpipe.runtime.job import Job, JobResult
-from airflow_mlpipe.runtime.stores import Host
+from airflow_mlpipe.runtime.stores import EngineStores, Host
 from airflow_mlpipe.store.base import ObjectStore
 from airflow_mlpipe.store.config import StoreConfig
 from airflow_mlpipe.store.contents import Contents
+from airflow_mlpipe.store.layout import quote_id
 from airflow_mlpipe.store.local import LocalObjectStore
 
 SECRET = "swordfish-5f1d"  # noqa: S105 - looked for in what a compute shows
@@ -78,23 +79,32 @@ class FolderStores:
         return StoreConfig(url=(self.root / (Datastore.spelled(spelling).name if spelling else "workspace")).as_uri())
 
 
+class BenchStores(EngineStores, Protocol):
+    """What the suite needs of a deployment."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """The workspace's."""
+        ...
+
+
 @dataclass
 class ComputeBench:
     """Runs programs on a compute.
 
     :param root: folder of the test. :param make: a compute of this bench. :param image: that steps run in.
-    :param stores: with the workspace's store as ``store``; by default folders below ``root``.
+    :param given_stores: where steps read and write; by default folders below ``root``.
     """
 
     root: Path
     make: Callable[[ComputeBench], Compute]
     image: str | None = None
-    stores: Any = None
+    given_stores: BenchStores | None = None
     lines: list[str] = field(default_factory=list)
     attempts: int = 0
 
     def __post_init__(self) -> None:
-        self.stores = self.stores or FolderStores(self.root / "stores")
+        self.stores: BenchStores = self.given_stores or FolderStores(self.root / "stores")
         self.host = Host(cache=self.root / "cache", scratch=self.root / "scratch")
 
     def job(
@@ -142,7 +152,7 @@ class ComputeBench:
 
     def read(self, reference: OutputReference, path: str = "") -> bytes:
         """The bytes of an output, or of a file in it."""
-        contents = self.stores.contents(reference.datastore)
+        contents: Contents = self.stores.contents(reference.datastore)
         digest = dict(contents.walk(reference.digest))[path].digest if path else reference.digest
         return bytes(contents.read_bytes(digest))
 
@@ -294,18 +304,12 @@ class ComputeContract:
 
     def test_lines_come_while_the_program_runs(self, bench: ComputeBench) -> None:
         """The program waits for a file that its line makes us write."""
-        data = bench.root / "stores" / "shared"
-        data.mkdir(parents=True)
-        flag = data / "flag"
+        job = bench.job("sh", "-c", f"echo ready; {_WAIT_FOR_GO}; do sleep 0.1; done", timeout=float(_SECONDS))
+        bench.make(bench).run(job, lambda line: self.let_go(bench, job) if line == "ready" else None)
 
-        def on_line(line: str) -> None:
-            if line == "ready":
-                flag.touch()
-
-        text = 'echo ready; while [ ! -e "$1/flag" ]; do sleep 0.1; done'
-        port = InputPort(name="shared", data=DataReference(Datastore("shared"), ""))
-        job = bench.job("sh", "-c", text, "sh", InputPath("shared"), inputs=(port,), timeout=float(_SECONDS))
-        bench.make(bench).run(job, on_line)
+    def let_go(self, bench: ComputeBench, job: Job) -> None:
+        """Make the file ``go`` among the checkpoints of a job that runs."""
+        (bench.host.cache / "checkpoints" / quote_id(job.fingerprint) / "go").touch()
 
     def test_progress_bars_long_lines_and_bytes_do_no_harm(self, bench: ComputeBench) -> None:
         """A bar is folded, a line of a mebibyte arrives whole in pieces, what is no text is shown as far as it is."""
@@ -388,43 +392,41 @@ class ComputeContract:
     def test_what_a_dead_worker_left_is_gone_on_with(self, bench: ComputeBench) -> None:
         """The next try follows the program to its end; it is started once, and its result counts."""
         _need_survival(self.survives)
-        self._kill_worker(bench, 'while [ ! -e "$MLPIPE_CHECKPOINT_DIR/go" ]')
-        self.let_go_on(bench)
-        (out,) = bench.run(self._dead_job(bench, "exit 9")).outputs
+        self.kill_worker(bench, _WAIT_FOR_GO)
+        job = self.dead_job(bench, "exit 9")
+        self.let_go(bench, job)
+        (out,) = bench.run(job).outputs
         assert bench.read(out) == b"done\n"
-        assert (bench.host.cache / "checkpoints").joinpath("mlp1%3Adead").exists() is False
+        assert not list((bench.host.cache / "checkpoints").glob("*"))
         assert bench.left() == []
 
     def test_a_program_that_finished_while_nobody_looked_counts(self, bench: ComputeBench) -> None:
         """Its outputs are published by the next try, which starts nothing."""
         _need_survival(self.survives)
-        self._kill_worker(bench, "i=0; while [ $i -lt 5 ] && i=$((i+1))")
+        self.kill_worker(bench, "i=0; while [ $i -lt 5 ] && i=$((i+1))")
         self.wait_until_ended(bench)
-        (out,) = bench.run(self._dead_job(bench, "exit 9")).outputs
+        (out,) = bench.run(self.dead_job(bench, "exit 9")).outputs
         assert bench.read(out) == b"done\n"
 
     def test_what_does_something_else_is_not_gone_on_with(self, bench: ComputeBench) -> None:
         """The next try has another fingerprint: the old program is ended, and a new one is started."""
         _need_survival(self.survives)
-        self._kill_worker(bench, "while true")
-        (out,) = bench.run(self._dead_job(bench, 'echo new > "$1"', same="mlp1:other")).outputs
+        self.kill_worker(bench, "while true")
+        (out,) = bench.run(self.dead_job(bench, 'echo new > "$1"', same="mlp1:other")).outputs
         assert bench.read(out) == b"new\n"
-
-    def let_go_on(self, bench: ComputeBench) -> None:
-        """Make the file ``go`` in the checkpoints of the program that a dead worker left."""
-        (bench.host.cache / "checkpoints" / "mlp1%3Adead" / "go").touch()
 
     def wait_until_ended(self, bench: ComputeBench) -> None:
         """Wait until no program of the bench runs."""
         raise NotImplementedError
 
-    def _dead_job(self, bench: ComputeBench, text: str, same: str = "mlp1:dead") -> Job:
+    def dead_job(self, bench: ComputeBench, text: str, same: str = "mlp1:dead") -> Job:
+        """What does the same as the job of the worker that was killed, or not, if ``same`` is another."""
         options: dict[str, Any] = {"label": "demo/run/dead", "outputs": outputs(FILE), "same": same}
         return replace(bench.job("sh", "-c", text, "sh", OutputPath("o"), **options), fingerprint="mlp1:dead")
 
-    def _kill_worker(self, bench: ComputeBench, loop: str) -> None:
+    def kill_worker(self, bench: ComputeBench, loop: str) -> None:
         """Start a job in a process that is killed as soon as the program runs."""
-        job = self._dead_job(bench, f'echo up; {loop}; do sleep 0.2; done; echo done > "$1"')
+        job = self.dead_job(bench, f'echo up; {loop}; do sleep 0.2; done; echo done > "$1"')
         read, write = os.pipe()
         worker = os.fork()
         if worker == 0:
@@ -441,6 +443,7 @@ class ComputeContract:
         assert b"up\n" in said, said
 
 
+_WAIT_FOR_GO = 'while [ ! -e "$MLPIPE_CHECKPOINT_DIR/go" ]'
 _SOURCES = {"helper.py": "NAME = 'helper'\n", "data.txt": "text"}
 
 

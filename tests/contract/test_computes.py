@@ -1,4 +1,4 @@
-"""The conformance suite of computes on the local one and on a real Docker engine."""
+"""The conformance suite of computes: the local one, a real Docker engine, and pods of the cluster's double."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.on_kubernetes import OnKubernetes
 
 from airflow_mlpipe.compute import Compute, LocalCompute
 from airflow_mlpipe.compute.config import DockerConfig
@@ -108,6 +109,27 @@ class TestDockerNonRoot(OnDocker):
     @pytest.fixture
     def image(self, engine: DockerClient, base_image: str) -> str:
         """The same with a user and an entry point of its own."""
+        from tools.base_image import load
+
+        tag = "mlpipe-tests/user:1"
+        load(engine, tag, config={"User": "4242:4242"})
+        return tag
+
+
+@pytest.mark.slow
+class TestKubernetes(OnKubernetes):
+    """In an image whose user is root, as which no pod may run; its program gets a number."""
+
+
+@pytest.mark.slow
+class TestKubernetesOwnUser(OnKubernetes):
+    """In an image with a user of its own, which the cluster alone knows, with the image's files read-only."""
+
+    options = {"read_only": True}
+
+    @pytest.fixture
+    def image(self, engine: DockerClient, base_image: str) -> str:
+        """The same with a user."""
         from tools.base_image import load
 
         tag = "mlpipe-tests/user:1"

@@ -84,7 +84,7 @@ class OnRemoteDocker(ComputeContract):
             tmp_path,
             lambda _: compute_of(self.config, self.configs, tmp_path),
             image=image,
-            stores=RemoteStores(self.configs),
+            given_stores=RemoteStores(self.configs),
         )
         yield bench
         left = self.volumes(bench)
@@ -112,24 +112,19 @@ class OnRemoteDocker(ComputeContract):
         """Of the bench."""
         return [one.name for one in self.engine.volumes.list(filters={"label": self.label(bench)})]
 
-    def let_go_on(self, bench: ComputeBench) -> None:
+    def let_go(self, bench: ComputeBench, job: Job) -> None:
         """Into the volume, through the container."""
         filters = {"label": [self.label(bench), "mlpipe.role=program"]}
         (container,) = self.engine.containers.list(filters=filters)
         assert container.exec_run(["touch", "/mlpipe/checkpoints/go"]).exit_code == 0
 
-    def test_lines_come_while_the_program_runs(self, bench: ComputeBench) -> None:
-        """The program waits for a file that its line makes us write."""
-        job = bench.job("sh", "-c", f"echo ready; {WAIT_FOR_GO}; do sleep 0.1; done", timeout=120.0)
-        bench.make(bench).run(job, lambda line: self.let_go_on(bench) if line == "ready" else None)
-
     def wait_until_ended(self, bench: ComputeBench) -> None:
         """Ask the engine."""
         wait_for(lambda: not self.engine.containers.list(filters={"label": "mlpipe.step=demo/run/dead"}))
 
-    def _kill_worker(self, bench: ComputeBench, loop: str) -> None:
+    def kill_worker(self, bench: ComputeBench, loop: str) -> None:
         """See the base; in a process that is no fork."""
-        job = self._dead_job(bench, f'echo up; {loop}; do sleep 0.2; done; echo done > "$1"')
+        job = self.dead_job(bench, f'echo up; {loop}; do sleep 0.2; done; echo done > "$1"')
         file = bench.root / "worker.json"
         file.write_bytes(describe(self.config, self.configs, bench.root, job))
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
@@ -270,7 +265,7 @@ class TestRemoteDocker(OnRemoteDocker):
 
         def come_back(line: str) -> None:
             if line.startswith("going on with the container"):
-                self.let_go_on(bench)
+                self.let_go(bench, job)
 
         (out,) = bench.make(bench).run(again, come_back).outputs
         assert bench.read(out) == b"1\n"
@@ -319,7 +314,7 @@ class TestOverSsh:
         config = DockerConfig(host="ssh://me@far", agent_image=agent_image, agent_network="host")
         configs = {"": s3.config("workspace")}
         make = compute_of(config, configs, tmp_path)
-        return ComputeBench(tmp_path, lambda _: make, image=base_image, stores=RemoteStores(configs))
+        return ComputeBench(tmp_path, lambda _: make, image=base_image, given_stores=RemoteStores(configs))
 
     def test_a_step_is_staged_run_and_published(self, bench: ComputeBench) -> None:
         """Its lines come, its secret arrives, its output is in the workspace."""

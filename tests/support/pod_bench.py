@@ -11,6 +11,7 @@ from pathlib import Path
 from airflow_mlpipe.compute.config import parse_compute
 from airflow_mlpipe.compute.kubernetes_ import KubernetesCompute
 from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
+from airflow_mlpipe.runtime.documents.order import Order
 from airflow_mlpipe.runtime.documents.stores import DocumentStores
 from airflow_mlpipe.runtime.stores import Host
 from airflow_mlpipe.store.base import ObjectStore
@@ -60,4 +61,4 @@ def kubernetes_config(**members: object) -> KubernetesConfig:
 
 if __name__ == "__main__":  # a worker: its place and its job in a file, its lines on stdout
     place, job = pickle.loads(Path(sys.argv[1]).read_bytes())
-    place.compute().run(job, lambda line: print(line, flush=True))
+    place.compute().run(Order.from_bytes(job).job, lambda line: print(line, flush=True))

@@ -66,7 +66,7 @@ class PodAttempt:
 
         :raises StepError: the program's fault. :raises ComputeError: the cluster's.
         """
-        pod = self._find() or self._start()
+        pod = self.begin()
         try:
             ended = self._follow(pod)
             result = self._result(ended, recheck)
@@ -79,6 +79,10 @@ class PodAttempt:
             raise
         self._remove(pod)
         return result
+
+    def begin(self) -> Object:
+        """The pod that an earlier try left and that does the same, else a new one."""
+        return self._find() or self._start()
 
     # ---- before ----------------------------------------------------------------------------------------------------
 
@@ -94,8 +98,8 @@ class PodAttempt:
             return None
         annotations = found["metadata"]["annotations"]
         self._attempt = annotations[f"{PREFIX}attempt"]
-        if state.terminated(found) is not None:
-            doing = "has ended well"
+        if state.terminated(found) is not None or state.phase(found) in state.ENDED:
+            doing = "has ended"
         else:
             doing = "still runs" if state.running_since(found) is not None else "still waits"
         number = annotations.get(f"{PREFIX}try", "?")
@@ -106,6 +110,8 @@ class PodAttempt:
         annotations = pod["metadata"].get("annotations") or {}
         if not self._job.same or annotations.get(f"{PREFIX}same") != self._job.same or state.is_going(pod):
             return False
+        if self._job.resumed:  # of the triggerer, which saw that it has ended: also if it failed
+            return True
         end = state.terminated(pod)
         if end is None:
             return state.phase(pod) not in state.ENDED
@@ -171,6 +177,7 @@ class PodAttempt:
             on_line=self._on_line,
             cancelled=self._cancelled,
             agent_error=lambda: self._candidates.error(self._attempt),
+            log_since=job.log_since,
         )
         ended = following.run()
         try:

@@ -46,8 +46,6 @@ class Watching:
 
     def _documents(self, kind: str, field: str, version: str) -> str:
         """Follow one watch to its end; the version of the last object, empty when the watch has to begin anew."""
-        from urllib3.exceptions import HTTPError
-
         try:
             self._stream = self._cluster.watch(kind, field, version)
             if self._closed.is_set():
@@ -58,7 +56,9 @@ class Watching:
                     return ""
                 version = document["object"]["metadata"]["resourceVersion"]
                 self._take(document["type"], document["object"])
-        except (HTTPError, OSError, ValueError, AttributeError):  # the last: urllib3's, for a socket that was closed
+        except MLPipeError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever a broken connection raises: the watch is opened again
             return ""
         return version
 

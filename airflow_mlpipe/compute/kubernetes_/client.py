@@ -137,9 +137,9 @@ class Cluster:
             )
         )
 
-    def log(self, pod: str, container: str, since: str = "") -> Stream:
-        """Lines with their moments, as long as the container runs.  :param since: of which moment on."""
-        query = [("container", container), ("follow", "true"), ("timestamps", "true")]
+    def log(self, pod: str, container: str, since: str = "", *, follow: bool = True) -> Stream:
+        """Lines with their moments.  :param since: of which moment on. :param follow: as long as the container runs."""
+        query = [("container", container), ("follow", str(follow).lower()), ("timestamps", "true")]
         query += [("sinceTime", since)] if since else []  # the API has it, the client's own method has not
         return self._stream(
             lambda: self._core.api_client.call_api(
@@ -198,6 +198,8 @@ class _Told:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
+        if isinstance(error, AttributeError) and isinstance(error.__context__, ApiException):
+            error = error.__context__  # the client fails to show an answer that never came
         if isinstance(error, ApiException) and error.status:
             self._refused(error)
         if isinstance(error, (ApiException, HTTPError, OSError, ValueError)):

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlpipe.compute.base import OnLine, Recheck
+from airflow_mlpipe.compute.base import OnLine, Polled, Recheck
 from airflow_mlpipe.compute.config import refuse_no_image
 from airflow_mlpipe.compute.kubernetes_.attempt import Place, PodAttempt
 from airflow_mlpipe.compute.kubernetes_.client import Cluster, open_cluster
 from airflow_mlpipe.compute.kubernetes_.gpus import gpu_demand
 from airflow_mlpipe.compute.kubernetes_.names import workspace_label
+from airflow_mlpipe.compute.kubernetes_.polling import poll_pod
 from airflow_mlpipe.compute.kubernetes_.spec import pod_of
 from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
 from airflow_mlpipe.errors import ConfigurationError
@@ -88,7 +89,8 @@ class KubernetesCompute:
         """See :meth:`Compute.pin`."""
         from airflow_mlpipe.compute.kubernetes_.images import pin_image
 
-        return pin_image(image, self._config, where=where, login=self._login, secret=self._pull_secret)
+        cache = self._host.cache.absolute() / "images"
+        return pin_image(image, self._config, where=where, login=self._login, secret=self._pull_secret, cache=cache)
 
     def _pull_secret(self, name: str) -> dict[str, Any] | None:
         return self.cluster.read("secret", name)
@@ -100,6 +102,21 @@ class KubernetesCompute:
 
     def run(self, job: Job, on_line: OnLine, recheck: Recheck | None = None) -> JobResult:
         """See :meth:`Compute.run`."""
+        return self._attempt_of(job, on_line).run(recheck)
+
+    def start(self, job: Job, on_line: OnLine) -> str:
+        """See :meth:`Detachable.start`.  What an earlier try left of this task, and does the same, is gone on with."""
+        return str(self._attempt_of(job, on_line).begin()["metadata"]["name"])
+
+    def poll(self, handle: str, since: str) -> Polled:
+        """See :meth:`Detachable.poll`."""
+        return poll_pod(self.cluster, handle, since, self._config, where=self._where)
+
+    def kill(self, handle: str) -> None:
+        """See :meth:`Detachable.kill`.  Its secret goes with it, what it wrote to the workspace with gc."""
+        self.cluster.delete("pod", handle, grace=0)
+
+    def _attempt_of(self, job: Job, on_line: OnLine) -> PodAttempt:
         self.check(job.step)
         place = Place(
             cluster=self.cluster,
@@ -108,7 +125,7 @@ class KubernetesCompute:
             workspace=self._workspace,
             allow_pickle=self._host.allow_pickle,
         )
-        return PodAttempt(job, place, on_line=on_line, cancelled=lambda: self._cancelled).run(recheck)
+        return PodAttempt(job, place, on_line=on_line, cancelled=lambda: self._cancelled)
 
     def cancel(self) -> None:
         """See :meth:`Compute.cancel`."""

@@ -46,6 +46,7 @@ class Following:
 
     :param pod: as it was created, or found. :param cancelled: asked now and then.
     :param agent_error: what the agent of this pod left word of, if anything; asked when it did not start.
+    :param log_since: the moment of the last line that somebody else has shown.
     """
 
     def __init__(
@@ -58,14 +59,15 @@ class Following:
         on_line: Callable[[str], object],
         cancelled: Callable[[], bool],
         agent_error: Callable[[], MLPipeError | None],
+        log_since: str = "",
     ) -> None:
         self._cluster, self._pod, self._config, self._limits = cluster, pod, config, limits
         self._cancelled, self._agent_error = cancelled, agent_error
         self._name, self._uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         self._changes = PodChanges(cluster, self._name)
         self._news = News(cluster, self._name, on_line)
-        self._log = PodLog(cluster, self._name, MAIN, on_line)
-        self._began = time.monotonic()
+        self._log = PodLog(cluster, self._name, MAIN, on_line, since=log_since)
+        self._began = time.monotonic() - state.age(pod["metadata"].get("creationTimestamp"))
         self._pulling: float | None = None
         self._started: float | None = None
         self._ended_at: float | None = None
@@ -121,7 +123,7 @@ class Following:
         self._pod, now = pod, time.monotonic()
         self._news.look(pod)
         if self._started is None and (since := state.running_since(pod)) is not None:
-            self._started = now
+            self._started = now - state.age(since)
             self._news.say(f"the program runs in the pod {self._name}, on {pod['spec'].get('nodeName')}", since)
         if self._ended_at is None and state.terminated(pod) is not None:
             self._ended_at = now

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
-from airflow_mlpipe.compute.kubernetes_.registry import Login, Reference, parse_reference, resolve
+from airflow_mlpipe.compute.kubernetes_.registry import Login, Reference, Resolved, parse_reference, resolve
 from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
+from airflow_mlpipe.errors import MLPipeError
+from airflow_mlpipe.model.documents import parse, tag, to_bytes
 from airflow_mlpipe.runtime.job import PinnedImage
 
 _TYPE = "kubernetes.io/dockerconfigjson"
@@ -21,11 +26,13 @@ def pin_image(
     where: str,
     login: Callable[[], dict[str, str] | None],
     secret: Callable[[str], dict[str, Any] | None],
+    cache: Path,
 ) -> PinnedImage:
     """Resolve a tag.  One that is a digest already is taken as it is, and so is every other where registries cannot be
     reached from the worker (``resolve_digest`` off): then the text counts, whatever it points to.
 
     :param login: for the registry. :param secret: reads one of the namespace, by name.
+    :param cache: folder of this host for what images say of themselves.
     :raises ConfigurationError: when there is no such image. :raises ComputeError: when the registry does not answer.
     """
     reference = parse_reference(image, where=where)
@@ -33,7 +40,13 @@ def pin_image(
         return PinnedImage(name=image, identity=reference.digest, reference=image, is_described=False)
     if not config.resolve_digest:
         return PinnedImage(name=image, identity=image, reference=image, is_described=False)
-    found = resolve(reference, lambda: _login(reference, config, login, secret), where=where)
+    found = resolve(
+        reference,
+        lambda: _login(reference, config, login, secret),
+        where=where,
+        known=lambda digest: _known(cache, digest),
+    )
+    _remember(cache, found)
     return PinnedImage(
         name=image,
         identity=found.digest,
@@ -42,6 +55,25 @@ def pin_image(
         python_path=found.python_path,
         is_described=found.is_described,
     )
+
+
+def _known(cache: Path, digest: str) -> Resolved | None:
+    try:
+        found = parse((cache / f"{digest.partition(':')[2]}.json").read_bytes(), "image", 1, where=str(cache))
+        return Resolved(digest=digest, user=found["user"], python_path=found["python_path"], is_described=True)
+    except (OSError, KeyError, MLPipeError):  # nothing depends on it
+        return None
+
+
+def _remember(cache: Path, found: Resolved) -> None:
+    if not found.is_described:
+        return
+    document = tag("image", 1) | {"user": found.user, "python_path": found.python_path}
+    with contextlib.suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+        new = cache / f"new-{token_hex(8)}"
+        new.write_bytes(to_bytes(document))
+        new.replace(cache / f"{found.digest.partition(':')[2]}.json")
 
 
 def _login(

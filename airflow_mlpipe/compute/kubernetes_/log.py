@@ -9,21 +9,25 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from airflow_mlpipe.compute.kubernetes_.client import Cluster, Stream
-from airflow_mlpipe.errors import MLPipeError
 from airflow_mlpipe.runtime.lines import Lines
 from airflow_mlpipe.runtime.process import TAIL
 
 
 class PodLog:
-    """Reads a container's output in a thread; lines are handed on where :meth:`pump` is called."""
+    """Reads a container's output in a thread; lines are handed on where :meth:`pump` is called.
 
-    def __init__(self, cluster: Cluster, pod: str, container: str, on_line: Callable[[str], object]) -> None:
+    :param since: the moment, as the API writes it, after which lines are new.
+    """
+
+    def __init__(
+        self, cluster: Cluster, pod: str, container: str, on_line: Callable[[str], object], *, since: str = ""
+    ) -> None:
         self._cluster, self._pod, self._container = cluster, pod, container
         self._on_line = on_line
-        self._last = ""  # the moment of the last whole line
+        self._last = since  # the moment of the last whole line
         self._rest = b""  # what came after it, when the stream ended there
         self._whole: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._lines = Lines(self._line, time.monotonic)
@@ -69,24 +73,18 @@ class PodLog:
         self._lines.close()
 
     def _read(self) -> None:
-        from urllib3.exceptions import HTTPError
-
         try:
-            self._stream = self._cluster.log(self._pod, self._container, _since(self._last))
-            read, self._rest = _order(self._last), b""  # the API counts in seconds where to start
-            for line in self._stream:
-                moment, _, text = line.partition(b" ")
-                stamp = moment.decode("ascii", "replace")
-                if _order(stamp) <= read:
-                    continue
+            self._stream = self._cluster.log(self._pod, self._container, since_second(self._last))
+            read, self._rest = self._last, b""
+            for stamp, text in stamped(self._stream, read):
                 if text.endswith(b"\n"):
                     self._whole.put(text)
                     self._last = stamp
                 else:
                     self._rest = text
             self._was_read = True
-        except (MLPipeError, HTTPError, OSError, ValueError, AttributeError):
-            pass  # if the container still runs, reading starts again
+        except Exception:  # noqa: BLE001, S110 - whatever a broken connection raises: reading starts again
+            pass
         finally:
             self._whole.put(None)
 
@@ -95,11 +93,22 @@ class PodLog:
         self._on_line(line)
 
 
+def stamped(lines: Iterable[bytes], read: str) -> Iterator[tuple[str, bytes]]:
+    """Moments and lines after the last that was read; the API counts in seconds where to start."""
+    last = _order(read)
+    for line in lines:
+        moment, _, text = line.partition(b" ")
+        stamp = moment.decode("ascii", "replace")
+        if _order(stamp) > last:
+            yield stamp, text
+
+
 def _order(moment: str) -> tuple[str, str]:
     """Trailing zeros of a second's fraction may be left away: ``...:05.1Z`` is before ``...:05.12Z``."""
     whole, _, fraction = moment.removesuffix("Z").partition(".")
     return whole, fraction.ljust(9, "0")
 
 
-def _since(moment: str) -> str:
+def since_second(moment: str) -> str:
+    """As the API takes it."""
     return f"{_order(moment)[0]}Z" if moment else ""

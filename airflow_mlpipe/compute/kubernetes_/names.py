@@ -39,6 +39,7 @@ def label_value(text: str) -> str:
 def ids_of(job: Job) -> dict[str, str]:
     """Who runs there, in full: the annotations."""
     found = {"step": job.step.label, "same": job.same or "", "attempt": job.attempt, "fingerprint": job.fingerprint}
+    found |= {"timeout": f"{job.timeout:g}"} if job.timeout is not None else {}
     if (who := job.producer) is not None:
         found |= {"dag": who.dag_id, "task": who.task_id, "run": who.run_id, "try": str(who.try_number)}
         found |= {"map_index": str(who.map_index)} if who.map_index >= 0 else {}

@@ -30,6 +30,7 @@ _TYPES = ", ".join(
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*\Z")
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d+)?\Z")
 _TAG = re.compile(r"\w[\w.-]{0,127}\Z")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _FIX = "correct its name, push it, or give the compute a login or image_pull_secrets for its registry"
@@ -91,7 +92,8 @@ def parse_reference(image: str, *, where: str) -> Reference:
     repository, tag = path, "latest"
     if ":" in last:
         repository, _, tag = path.rpartition(":")
-    if not _NAME.match(repository) or not _TAG.match(tag) or (digest and not _DIGEST.match(digest)):
+    wrong = (has_host and not _HOST.match(head)) or (digest and not _DIGEST.match(digest))
+    if wrong or not _NAME.match(repository) or not _TAG.match(tag):
         raise ConfigurationError("not an image's name", where=where, given=image, valid="like registry/name:tag")
     hub = not has_host or head in ("docker.io", "index.docker.io")
     return Reference(
@@ -103,10 +105,17 @@ def parse_reference(image: str, *, where: str) -> Reference:
     )
 
 
-def resolve(reference: Reference, login: Callable[[], Login | None], *, where: str) -> Resolved:
+def resolve(
+    reference: Reference,
+    login: Callable[[], Login | None],
+    *,
+    where: str,
+    known: Callable[[str], Resolved | None] = lambda _: None,
+) -> Resolved:
     """The digest that a tag points to, and the user and the variables of its image where they can be read.
 
-    :param login: asked for when the registry wants one.
+    :param login: asked for when the registry wants one. :param known: what was said of a digest before: registries
+        count how often manifests are read, and not how often digests are asked for.
     :raises ConfigurationError: when there is no such image, or it may not be seen. :raises ComputeError: when the
         registry does not answer.
     """
@@ -114,7 +123,7 @@ def resolve(reference: Reference, login: Callable[[], Login | None], *, where: s
 
     with httpx.Client(timeout=_SECONDS, follow_redirects=True, headers={"Accept": _TYPES}) as client:
         try:
-            return _Registry(client, reference, login, where).resolve()
+            return _Registry(client, reference, login, where).resolve(known)
         except httpx.HTTPError as error:
             raise ComputeError(
                 f"the registry does not answer ({error})",
@@ -135,13 +144,15 @@ class _Registry:
         scheme = "http" if _is_local(reference.registry) else "https"
         self._base = f"{scheme}://{reference.registry}/v2/{reference.repository}"
 
-    def resolve(self) -> Resolved:
+    def resolve(self, known: Callable[[str], Resolved | None]) -> Resolved:
         answer = self._ask("HEAD", f"manifests/{self._reference.tag}")
         digest = answer.headers.get("docker-content-digest", "")
         if not _DIGEST.match(digest):  # a registry need not say it
             digest = (
                 "sha256:" + hashlib.sha256(self._ask("GET", f"manifests/{self._reference.tag}").content).hexdigest()
             )
+        if (found := known(digest)) is not None:
+            return found
         try:
             return self._described(digest)
         except (ComputeError, ConfigurationError, KeyError, ValueError, TypeError, StopIteration):

@@ -22,12 +22,11 @@ from airflow_mlpipe.model.resources import Gpu, Resources, parse_bytes
 from airflow_mlpipe.runtime.job import Job
 from airflow_mlpipe.runtime.layout import Layout
 from airflow_mlpipe.runtime.plan import Planned
-from airflow_mlpipe.runtime.remote import ready_of
+from airflow_mlpipe.runtime.remote import VOLUMES, ready_of
 from airflow_mlpipe.store.layout import order_key
 
 TOP = "/mlpipe"
 AGENT_TOP = "/mlpipe-agent"
-DATA_TOP = "/mlpipe-data"
 MAIN, AGENT = "main", "mlpipe-agent"
 STORES = "stores.json"
 """The member of a secret that says how datastores are opened."""
@@ -198,7 +197,7 @@ def _claims(config: KubernetesConfig, *, read_only: bool) -> list[dict[str, Any]
 
 def data_path(datastore: str) -> str:
     """Where a datastore that is a volume is, in both containers."""
-    return f"{DATA_TOP}/{datastore}"
+    return str(VOLUMES / datastore)
 
 
 def _volume_name(datastore: str, config: KubernetesConfig) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_mlpipe.compute.kubernetes_.spec import AGENT, MAIN
@@ -82,3 +82,8 @@ def moment(text: str) -> datetime:
     """As the API writes it, with or without a fraction of a second."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
     return datetime.fromisoformat(f"{whole}+00:00").replace(microsecond=int(fraction[:6].ljust(6, "0")))
+
+
+def age(text: str | None) -> float:
+    """Seconds since a moment of the API, by this machine's clock; 0 for one to come, or none."""
+    return max(0.0, (datetime.now(timezone.utc) - moment(text)).total_seconds()) if text else 0.0

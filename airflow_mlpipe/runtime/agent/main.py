@@ -56,7 +56,11 @@ def _do(options: Options, agent: Agent, termination: Termination) -> None:
         agent.mark_ready()
         termination.wait()
     if options.command != "stage":
-        agent.publish()
+        try:
+            agent.publish()
+        finally:  # the worker may take the result meanwhile; of a program that failed, this is what counts
+            if options.command == "sidecar":  # else they are in a folder that outlives the attempt
+                agent.keep_checkpoints()
 
 
 def _agent(options: Options) -> Agent:

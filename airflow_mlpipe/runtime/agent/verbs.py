@@ -6,16 +6,18 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from airflow_mlpipe.errors import MLPipeError
 from airflow_mlpipe.runtime.agent.folders import copy_secrets, make_folders, open_folders
 from airflow_mlpipe.runtime.cache import BlobCache
 from airflow_mlpipe.runtime.candidates import Candidates
+from airflow_mlpipe.runtime.checkpoints import Checkpoints
 from airflow_mlpipe.runtime.code import fetch_code
 from airflow_mlpipe.runtime.documents.order import Order
 from airflow_mlpipe.runtime.exchange import write_exchange
 from airflow_mlpipe.runtime.function import refused, write_call
 from airflow_mlpipe.runtime.kernel import PYSITE, write_kernel
 from airflow_mlpipe.runtime.layout import Layout
-from airflow_mlpipe.runtime.remote import agent_of, kernel_of, pysite_of, ready_of
+from airflow_mlpipe.runtime.remote import agent_of, checkpoints_of, kernel_of, pysite_of, ready_of
 from airflow_mlpipe.runtime.results import publish_results
 from airflow_mlpipe.runtime.stage import Stager
 from airflow_mlpipe.runtime.stores import EngineStores
@@ -77,7 +79,21 @@ class Agent:
             if secrets is not None:
                 copy_secrets(secrets, self._order.secrets, layout)
             open_folders(layout)
+            self._fetch_checkpoints(checkpoints_of(layout))
         self._say(f"staged {len(stager.linked)} files by their digest, fetched {in_words(stager.fetched)}")
+
+    def _fetch_checkpoints(self, folder: Path) -> None:
+        """Unless the folder is one that outlived an attempt: what is in it is younger."""
+        if not any(folder.iterdir()) and (found := self._checkpoints.fetch(folder)):
+            self._say(f"fetched {found} files of checkpoints")
+
+    def keep_checkpoints(self) -> None:
+        """Store the program's checkpoints for the next attempt; trouble with them is no reason to lose a result."""
+        try:
+            if self._checkpoints.keep(checkpoints_of(self._layout)):
+                self._say("stored the checkpoints for the next attempt")
+        except (MLPipeError, OSError) as error:
+            self._say(f"cannot store the checkpoints: {error}")
 
     def mark_ready(self) -> None:
         """For the probe that the program's start waits for.  :raises OSError: when it cannot be written."""
@@ -103,6 +119,10 @@ class Agent:
     def tell(self, error: BaseException) -> None:
         """Say in the workspace why there is no candidate.  :raises MLPipeError: when that cannot be said."""
         self._candidates.fail(error, key=self._key)
+
+    @property
+    def _checkpoints(self) -> Checkpoints:
+        return Checkpoints(self._stores.contents(""), self._order.job.fingerprint)
 
     @property
     def _candidates(self) -> Candidates:
