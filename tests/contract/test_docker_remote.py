@@ -302,8 +302,14 @@ class TestOverSsh:
 
     @pytest.fixture
     def bench(
-        self, tmp_path: Path, base_image: str, agent_image: str, s3: S3Server, monkeypatch: pytest.MonkeyPatch
-    ) -> ComputeBench:
+        self,
+        tmp_path: Path,
+        engine: DockerClient,
+        base_image: str,
+        agent_image: str,
+        s3: S3Server,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Iterator[ComputeBench]:
         """A bench whose client speaks through that program's pipes."""
         pytest.importorskip("paramiko", reason='the tests of ssh need "docker[ssh]"')
         program = tmp_path / "bin" / "ssh"
@@ -314,7 +320,10 @@ class TestOverSsh:
         config = DockerConfig(host="ssh://me@far", agent_image=agent_image, agent_network="host")
         configs = {"": s3.config("workspace")}
         make = compute_of(config, configs, tmp_path)
-        return ComputeBench(tmp_path, lambda _: make, image=base_image, given_stores=RemoteStores(configs))
+        yield ComputeBench(tmp_path, lambda _: make, image=base_image, given_stores=RemoteStores(configs))
+        for volume in engine.volumes.list(filters={"label": f"mlpipe.workspace={make._workspace}"}):
+            assert volume.name.startswith("mlpipe-checkpoints-")
+            volume.remove()
 
     def test_a_step_is_staged_run_and_published(self, bench: ComputeBench) -> None:
         """Its lines come, its secret arrives, its output is in the workspace."""
