@@ -265,7 +265,7 @@ class TestRemoteDocker(OnRemoteDocker):
 
         def come_back(line: str) -> None:
             if line.startswith("going on with the container"):
-                self.let_go(bench, job)
+                self.let_go(bench, again)
 
         (out,) = bench.make(bench).run(again, come_back).outputs
         assert bench.read(out) == b"1\n"
