@@ -178,7 +178,7 @@ class ContainerRunner:
             self._api,
             gpu.count,
             fitting,
-            host=self._api.base_url,
+            host=self._config.host or self._api.base_url,
             cache=self._cache,
             seconds=self._config.gpu_wait_seconds,
             wait=self._wait,

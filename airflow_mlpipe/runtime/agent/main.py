@@ -59,7 +59,8 @@ def _do(options: Options, agent: Agent, termination: Termination) -> None:
         try:
             agent.publish()
         finally:  # the worker may take the result meanwhile; of a program that failed, this is what counts
-            agent.keep_checkpoints()
+            if options.command == "sidecar":  # else they are in a folder that outlives the attempt
+                agent.keep_checkpoints()
 
 
 def _agent(options: Options) -> Agent:
