@@ -71,14 +71,15 @@ def namespace(
         "resolve_digest": False,
         "user": "1000:1000",
     }
+    workspace = f"s3://{s3.new_bucket()}/ml"
     connection = {
         "conn_type": "mlpipe_datastore",
         "login": "testing",
         "password": "testing",
-        "extra": {"endpoint_url": s3.endpoint, "region": "us-east-1"},
+        "extra": {"url": workspace, "endpoint_url": s3.endpoint, "region": "us-east-1"},
     }
     monkeypatch.setenv("AIRFLOW__MLPIPE__COMPUTES", json.dumps({"cluster": compute}))
-    monkeypatch.setenv("AIRFLOW__MLPIPE__WORKSPACE", f"s3://{s3.new_bucket()}/ml")
+    monkeypatch.setenv("AIRFLOW__MLPIPE__WORKSPACE", workspace)
     monkeypatch.setenv("AIRFLOW__MLPIPE__WORKSPACE_CONNECTION", "bucket")
     monkeypatch.setenv("AIRFLOW_CONN_BUCKET", json.dumps(connection))
     yield name
