@@ -119,3 +119,39 @@ def test_a_deferred_step_that_fails_is_told_as_any_other(run_dag, base_image, na
     run = run_dag(DEFERRED.replace("{image}", base_image).replace("{script}", "echo why; exit 3"))
     assert run["one"].state == "failed"
     assert "ended with exit code 3" in run["one"].log
+
+
+OPERATOR = """
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+    with DAG("operator", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+        KubernetesPodOperator(task_id="one", name="one", namespace="{namespace}", image="{image}",
+                              cmds=["/bin/sh", "-c"], arguments=["sleep 8"], config_file="{config}",
+                              container_security_context={{"allowPrivilegeEscalation": False, "runAsUser": 1000,
+                                  "runAsNonRoot": True, "capabilities": {{"drop": ["ALL"]}},
+                                  "seccompProfile": {{"type": "RuntimeDefault"}}}})
+    """
+OURS = """
+    from airflow_mlpipe import CommandStep, Environment
+
+    with DAG("ours", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+        CommandStep(task_id="one", command=["sh", "-c", "sleep 8"], compute_target="cluster",
+                    environment=Environment(image="{image}"))
+    """
+
+
+def test_a_step_asks_the_api_for_no_more_than_airflows_own_operator(
+    run_dag, base_image, kubernetes_double: KubernetesDouble, namespace
+):
+    """For a program of the same length."""
+
+    def asked(source: str) -> int:
+        before = len(kubernetes_double.requests(path=namespace))
+        run = run_dag(source)
+        assert run.state == "success", run.log
+        return len(kubernetes_double.requests(path=namespace)) - before
+
+    config = str(kubernetes_double.kubeconfig)
+    theirs = asked(OPERATOR.format(namespace=namespace, image=base_image, config=config))
+    ours = asked(OURS.replace("{image}", base_image))
+    assert 0 < ours <= theirs, (ours, theirs)

@@ -238,7 +238,7 @@ class Following:
         if stop is None and pod["status"].get("reason") == "DeadlineExceeded":
             stop = "timeout"
         code = int(end["exitCode"]) if end is not None else int(-signal.SIGTERM)
-        if stop is None and (end is None or code != 0):
+        if stop is None and (end is None or code != 0 or words.was_asked_to_end(pod, end.get("finishedAt"))):
             outside = words.ended_from_outside(pod, self._limits.where)
             if outside is None and end is None:
                 outside = words.refused_by_node(pod, self._limits.where) or self._deleted()
