@@ -142,7 +142,8 @@ class Following:
                 raise found
             pulling = pulling or reason in words.PULLING
         self._pulling = (self._pulling or now) if pulling else None
-        if self._started is None and (state.restarts(pod) or state.terminated(pod, AGENT) is not None):
+        begun = self._started is not None or self._ended_at is not None
+        if not begun and (state.restarts(pod) or state.terminated(pod, AGENT) is not None):
             self._look_for_agent(pod)
 
     def _look_for_agent(self, pod: Object) -> None:
