@@ -71,13 +71,14 @@ class UncacheableError(MLPipeError, Terminal):
 
     :ivar path: where in the key the value stands, for example ``params.model``.
     :ivar type_name: the type of the value.
+    :param what: what else stands against it.
     """
 
-    def __init__(self, path: str, value: object, *, fix: str | None = None) -> None:
+    def __init__(self, path: str, value: object, *, fix: str | None = None, what: str | None = None) -> None:
         self.path = path
         self.type_name = f"{type(value).__module__}.{type(value).__qualname__}"
         super().__init__(
-            f"a value of type {self.type_name} has no canonical form",
+            what or f"a value of type {self.type_name} has no canonical form",
             where=path,
             fix=fix
             or "pass plain values (None, bool, int, float, str, list, dict), or leave it out with Reuse(ignore=...)",

@@ -129,6 +129,13 @@ COMMANDS = (
         options=(DAG, CONF, PARAM, REFRESH, OUTPUT),
     ),
     Command(
+        name="spec",
+        help="Show what a step's compute would be asked for",
+        description="Show the container, the pod or the command line of a step as it would be started now.",
+        function="airflow_mlpipe.cli.spec.spec",
+        options=(DAG, TASK, CONF, PARAM, OUTPUT),
+    ),
+    Command(
         name="ls",
         help="List the results that can be reused",
         description="List the workspace's reuse records, the newest first.",

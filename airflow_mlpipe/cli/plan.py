@@ -82,12 +82,14 @@ def cells(step: PlannedStep) -> tuple[str, ...]:
         why = "; ".join(reason.new or "" for reason in step.reasons)
     elif step.outcome == "depends":
         why = f"on the new output of {', '.join(step.waits_for)}"
-    return step.task_id, _WORDS[step.outcome], why, duration(step.saved or None)
+    name = step.task_id if step.map_index < 0 else f"{step.task_id}[{step.map_index}]"
+    return name, _WORDS[step.outcome], why, duration(step.saved or None)
 
 
 def _document(step: PlannedStep) -> dict[str, Any]:
     return {
         "task_id": step.task_id,
+        "map_index": step.map_index,
         "outcome": step.outcome,
         "reasons": [reason.to_json() for reason in step.reasons],
         "saved": step.saved,

@@ -51,7 +51,7 @@ class AirflowConfig:
 
     @classmethod
     def read_member(cls, name: str, value: Any, where: str) -> Any:
-        """The options that are no plain text.  :raises ConfigurationError: for one of another form."""
+        """Options that are no plain text, else ``NotImplemented``.  :raises ConfigurationError: for a wrong one."""
         if name == "takes":
             if value not in get_args(Takes):
                 raise ConfigurationError("no such form", where=where, given=value, valid=get_args(Takes))

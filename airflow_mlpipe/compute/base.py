@@ -11,9 +11,9 @@ A compute executes one :class:`~airflow_mlpipe.runtime.job.Job` at a time and ke
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from airflow_mlpipe.model.step import StepSpec
 from airflow_mlpipe.runtime.job import Job, JobResult, PinnedImage
@@ -56,6 +56,10 @@ class Compute(Protocol):
 
         :raises DefinitionError: this compute has no containers. :raises ComputeError: the image cannot be had.
         """
+        ...
+
+    def describe(self, job: Job) -> Mapping[str, Any]:
+        """What would be asked for, in the words of the engine, as JSON and without secrets; asks nobody."""
         ...
 
     def run(self, job: Job, on_line: OnLine, recheck: Recheck | None = None) -> JobResult:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from airflow_mlpipe.compute.base import OnLine, Recheck
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.step import StepSpec
 from airflow_mlpipe.runtime.engine import Attempt
 from airflow_mlpipe.runtime.job import Job, JobResult, PinnedImage
+from airflow_mlpipe.runtime.plan import plan
 from airflow_mlpipe.runtime.stores import EngineStores, Host
 
 NAME = "local"
@@ -49,6 +51,12 @@ class LocalCompute:
     def pin(self, image: str, *, where: str) -> PinnedImage:
         """There are no images here.  :raises DefinitionError: always."""
         refuse_image(image, where=where)
+
+    def describe(self, job: Job) -> Mapping[str, Any]:
+        """See :meth:`Compute.describe`: the command line, with the paths that a container would see."""
+        planned, resources = plan(job), job.step.resources
+        limit = {"memory": resources.memory} if resources and resources.memory else {}
+        return {"command": list(planned.argv), "limits": limit, "environment": dict(planned.environment)}
 
     def run(self, job: Job, on_line: OnLine, recheck: Recheck | None = None) -> JobResult:
         """See :meth:`Compute.run`."""

@@ -6,7 +6,9 @@ TaskGroups, setup and teardown are Airflow's.  Constructing reads no file.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 import attrs
@@ -15,8 +17,10 @@ from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import NamedInput, PipelineData
+from airflow_mlpipe.operators.assets import asset_outlets
 from airflow_mlpipe.operators.definition import check_compute, check_types, effective_reuse
-from airflow_mlpipe.operators.function import FunctionStep, outputs_of
+from airflow_mlpipe.operators.function import FunctionStep, maker
+from airflow_mlpipe.operators.function_outputs import function_outputs, outputs_of
 from airflow_mlpipe.operators.placement import placed
 from airflow_mlpipe.operators.ports import declare_outputs
 from airflow_mlpipe.operators.value_arg import ValueArg
@@ -32,7 +36,7 @@ class StepFunction(_TaskDecorator):  # type: ignore[type-arg]
         super().__attrs_post_init__()  # type: ignore[no-untyped-call]
         if "resources" in self.kwargs:  # Airflow's mapping would take it for its own
             self.kwargs["step_resources"] = self.kwargs.pop("resources")
-        outputs_of(self.function, where=f"step {self.kwargs['task_id']!r}")
+        function_outputs(self.function, self.kwargs.get("outputs"), where=f"step {self.kwargs['task_id']!r}")
 
     def override(self, **kwargs: Any) -> StepFunction:
         """A copy with other arguments of the step."""
@@ -57,6 +61,9 @@ class StepFunction(_TaskDecorator):  # type: ignore[type-arg]
                 where=where,
                 fix=f"pass step.outputs[{data.name!r}] of the step that writes it",
             )
+        outputs = function_outputs(self.function, self.kwargs.get("outputs"), where=where)
+        if outlets := asset_outlets(self.kwargs.get("outlets"), outputs):
+            self.kwargs["outlets"] = outlets
         operator = super()._expand(_by_reference(expand_input), strict=strict).operator  # type: ignore[attr-defined]
         declare_outputs(operator, frozenset(outputs_of(self.function, where=where)))
         return ValueArg(operator)
@@ -90,6 +97,7 @@ def _edges(*values: Any) -> Iterator[PipelineData]:
 def step(python_callable: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
 def step(**kwargs: Any) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+@maker
 def step(python_callable: Callable[..., Any] | None = None, /, **kwargs: Any) -> Any:
     """Make a function a step: ``@step``, or ``@step(compute_target=..., environment=..., ...)``.
 
@@ -104,9 +112,9 @@ def step(python_callable: Callable[..., Any] | None = None, /, **kwargs: Any) ->
             "multiple_outputs is not for steps", where="step", fix="annotate the result: -> Outputs(a=..., b=...)"
         )
 
+    @maker
     def decorate(function: Callable[..., Any]) -> Any:
-        if not hasattr(function, "__name__"):
-            raise DefinitionError("a step is made of a function", where="step", given=function)
+        _check_function(function)
         return StepFunction(
             function=function,
             multiple_outputs=False,
@@ -118,6 +126,22 @@ def step(python_callable: Callable[..., Any] | None = None, /, **kwargs: Any) ->
     return decorate if python_callable is None else decorate(python_callable)
 
 
+def _check_function(function: object) -> None:
+    """:raises DefinitionError: for anything that is no function with a name: it would have no code of its own."""
+    plain = inspect.unwrap(function) if callable(function) else function
+    if isinstance(plain, FunctionType) and plain.__name__ != "<lambda>":
+        return
+    name = getattr(plain, "__name__", type(plain).__name__)
+    raise DefinitionError(
+        "a step is made of a function that def defines",
+        where="step",
+        given=f"the lambda of {plain.__module__}" if isinstance(plain, FunctionType) else f"{name}: {plain!r}",
+        valid="a function; a lambda, a class, a method, a builtin and a functools.partial are none",
+        fix="write def name(...): ... that calls it, and decorate that",
+    )
+
+
+@maker
 def step_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> Any:
     """``@task.step``: the same, as Airflow calls it."""
     kwargs.pop("multiple_outputs", None)

@@ -40,6 +40,12 @@ class Engine:
                 fix='pip install "airflow-provider-mlpipe[docker]" where the scheduler and the API server run',
             ) from error
 
+    def close(self) -> None:
+        """Close the connection of the thread that calls."""
+        if (client := getattr(self._own, "client", None)) is not None:
+            self._own.client = None
+            client.close()
+
     def provide(self, image: str) -> None:
         """Have the image on the engine, as the option ``pull`` says."""
         with self._calls(f"image {image}"):

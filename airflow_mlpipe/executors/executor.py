@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,8 @@ class DockerExecutor(BaseExecutor):
         Called in the API server, where the executor is not started.
         """
         try:
-            found = Fleet(read_options(), self._logs()).output(str(ti.id))
+            with closing(Fleet(read_options(), self._logs())) as fleet:
+                found = fleet.output(str(ti.id))
         except Exception as error:  # noqa: BLE001 - the reader of a log is told, whatever it is
             return [f"The output of the task's container cannot be read: {error}"], []
         return ([f"Output of container {found[0][:12]}"], [found[1]]) if found else ([], [])

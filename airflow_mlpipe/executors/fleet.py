@@ -88,7 +88,9 @@ class Fleet:
         self._looks = ThreadPoolExecutor(1, thread_name_prefix="mlpipe-docker-look")
         self._look: tuple[Future[tuple[Seen, ...]], frozenset[str]] | None = None
         self._looked = float("-inf")
+        # What a look leaves out: what is being removed, and what is kept for a person and needs no second look.
         self._cleaning: set[str] = set()
+        self._kept: set[str] = set()
         self._orphans: dict[str, float] = {}
         self._is_down = False
 
@@ -146,13 +148,14 @@ class Fleet:
         events = [*self._launched(), *self._seen()]
         if self._look is None and time.monotonic() - self._looked >= _LOOK_SECONDS:
             known = frozenset(followed.container for followed in self._followed if followed.container)
-            self._look = self._looks.submit(self._engine.look, frozenset(self._cleaning)), known
+            self._look = self._looks.submit(self._engine.look, frozenset(self._cleaning | self._kept)), known
         return events
 
     def close(self) -> None:
         """Let go: what is being launched is finished, what waits to be is not, and what runs goes on."""
         self._work.shutdown(wait=True, cancel_futures=True)
         self._looks.shutdown(wait=True, cancel_futures=True)
+        self._engine.close()
 
     # ------------------------------------------------------------------------------------------- on the caller's thread
 
@@ -219,12 +222,13 @@ class Fleet:
         """
         # By task instance, because the id of a container that is just being launched is not known here.
         followed = {one.task_instance for one in self._followed}
+        left = {container: seen for container, seen in found.items() if seen.task_instance not in followed}
+        self._kept |= {container for container, seen in left.items() if self._is_kept(seen)}
         now = time.monotonic()
         self._orphans = {
             container: self._orphans.get(container, now)
-            for container, seen in found.items()
-            if seen.task_instance not in followed
-            and (seen.state == "created" or (seen.has_ended and not self._is_kept(seen)))
+            for container, seen in left.items()
+            if container not in self._kept and (seen.has_ended or seen.state == "created")
         }
         for container, since in self._orphans.items():
             if now - since >= self._options.orphan_seconds:

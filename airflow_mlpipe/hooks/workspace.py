@@ -72,9 +72,10 @@ class Stores:
 
     def config(self, spelling: str) -> StoreConfig:
         """What it takes to open a datastore, or the workspace; see :class:`EngineStores`."""
+        from airflow_mlpipe.model.data import Datastore
+
         if not spelling:
             return config_of_url(self.settings.workspace, self.settings.workspace_connection)
-        from airflow_mlpipe.model.data import Datastore
 
         return config_of_datastore(Datastore.spelled(spelling), self.settings)
 

@@ -185,6 +185,11 @@ class PipelineData:
         """The last part of the path that programs see."""
         return self.filename or self.name
 
+    @property
+    def needs_file(self) -> bool:
+        """Whether something is said of its bytes, so that a small value that a function returns is a file, too."""
+        return bool(self.datastore or self.path is not None or self.asset is not None or self.volatile)
+
     def as_input(self, name: str) -> NamedInput:
         """This data under another port name, for a step that takes two outputs of one name."""
         return NamedInput(check_port(name, where=f"{self.name}.as_input()"), self)

@@ -16,18 +16,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_mlpipe.errors import DefinitionError, InputChangedError, InputError, UncacheableError
+from airflow_mlpipe.errors import DefinitionError, InputChangedError, UncacheableError
 from airflow_mlpipe.model.data import DataReference
 from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
-from airflow_mlpipe.model.reference import XCOM, OutputReference, is_reference
+from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.model.reuse import Reuse
 from airflow_mlpipe.operators import tell
+from airflow_mlpipe.operators.hooked import HookOptions, fingerprint_hooked, identities, question_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_mlpipe.fingerprint.identity import ContentIdentity
-    from airflow_mlpipe.fingerprint.key import KeyDocument
     from airflow_mlpipe.hooks.workspace import Stores
     from airflow_mlpipe.operators.decide import Execute, Reused, Wait
 
@@ -68,14 +67,9 @@ def reuse_unchanged(
 
 
 @dataclass(frozen=True, slots=True)
-class ReuseHook:
+class ReuseHook(HookOptions):
     """What :func:`reuse_unchanged` returns: called by Airflow before ``execute``, with the context."""
 
-    inputs: tuple[DataReference, ...]
-    outputs: tuple[DataReference, ...]
-    params: tuple[str, ...]
-    ignore_fields: frozenset[str]
-    reuse: Reuse
     __name__: str = field(default="reuse_unchanged", init=False)
 
     def __call__(self, context: Context) -> None:
@@ -107,108 +101,23 @@ class _Journey:
         if resumed and resumed != _RESUME:
             return  # the operator deferred itself and goes on: the decision was made before
         tell.unfold(self.log.info)
-        self.identities = self._identities()
-        self.key, uncacheable = self._key()
-        decision = self._decide(uncacheable)
+        self.asked = fingerprint_hooked(self.hook, self.task, self.context, self.stores)
+        self.key = self.asked.key
+        decision = self._decide()
         if isinstance(decision, Reused):
             self._reuse(decision)
         if isinstance(decision, Wait):
             self._wait(decision)
         self._go_on(decision, resumed=bool(resumed))
 
-    # ---- fingerprint ---------------------------------------------------------------------------------------------
-
-    def _identities(self) -> dict[str, ContentIdentity]:
-        from airflow_mlpipe.runtime.identify import identify_data
-
-        return {data.name: identify_data(data, self.stores) for data in self.hook.inputs}
-
-    def _key(self) -> tuple[KeyDocument | None, Reason | None]:
-        from airflow_mlpipe.fingerprint.key import operator_key
-        from airflow_mlpipe.operators.masking import typed_params
-
-        reuse, salt = self.hook.reuse, self.stores.workspace.salt
-        try:
-            key = operator_key(
-                f"operator:{type(self.task).__module__}.{type(self.task).__qualname__}",
-                fields=self._fields(),
-                code=self._code(),
-                inputs=self.identities,
-                environment=self._environment(),
-                params=typed_params(self.context["params"], set(self.hook.params) - set(reuse.ignore), salt),
-                outputs={d.name: {"datastore": d.datastore.name, "path": d.path} for d in self.hook.outputs},
-                version=reuse.version,
-                salt=self.stores.settings.salt,
-            )
-            _ = key.fingerprint
-        except UncacheableError as error:
-            return None, Reason(code="UNCACHEABLE", subject=error.path, new=error.type_name)
-        return key, None
-
-    def _environment(self) -> dict[str, Any]:
-        """Python and platform of the worker, for an operator that runs a function in it."""
-        if getattr(self.task, "python_callable", None) is None:
-            return {}
-        from airflow_mlpipe.fingerprint.environment import environment_identity
-        from airflow_mlpipe.model.environment import Environment
-
-        found = environment_identity(Environment(), root="", imports=frozenset(), worker_variables={})
-        return {name: found[name] for name in ("python", "platform")}
-
-    def _fields(self) -> dict[str, Any]:
-        names = [n for n in self.task.template_fields if n not in self.hook.ignore_fields]
-        written = self.context["dag"].get_task(self.who.task_id)
-        return {name: self._field(name, getattr(written, name, None)) for name in names}
-
-    def _field(self, name: str, written: Any) -> Any:
-        """A rendered field as the key sees it; a text into which a parameter with a secret's name went, by a digest."""
-        from airflow_mlpipe.operators.masking import has_secret_name, salted, without_secrets
-        from airflow_mlpipe.operators.templates import reads
-
-        value, salt = _content(getattr(self.task, name, None)), self.stores.workspace.salt
-        if isinstance(written, str) and isinstance(value, str):
-            names = reads(written).params
-            if any(has_secret_name(n) for n in (self.context["params"] if names is None else names)):
-                return salted(value, salt)
-        return without_secrets(value, salt, name)
-
-    def _code(self) -> dict[str, str]:
-        """Digests of the source of a ``python_callable``, and of what it uses of its file and its folder."""
-        function = getattr(self.task, "python_callable", None)
-        if function is None:
-            return {}
-        from airflow_mlpipe.operators.callables import code_of_function
-
-        return code_of_function(function, self.stores.cache)
-
     # ---- look up -------------------------------------------------------------------------------------------------
 
-    def _decide(self, uncacheable: Reason | None) -> Reused | Execute | Wait:
-        from airflow_mlpipe.operators.decide import Question, decide
+    def _decide(self) -> Reused | Execute | Wait:
+        from airflow_mlpipe.operators.decide import decide
         from airflow_mlpipe.operators.force import forced_in
 
-        question = Question(
-            step=self.who,
-            key=self.key,
-            reuse=self.hook.reuse,
-            forced=forced_in(self.context),
-            uncacheable=uncacheable,
-            gone=self._gone,
-        )
+        question = question_of(self.hook, self.asked, self.who, self.stores, forced=forced_in(self.context))
         return decide(self.stores.workspace, question)
-
-    def _gone(self, output: OutputReference) -> bool:
-        """Whether data that the operator wrote are not there, or not as they were."""
-        from airflow_mlpipe.operators.attempt import is_gone
-        from airflow_mlpipe.runtime.identify import identify_data
-
-        if output.format == XCOM:  # a step's long result that the operator handed on
-            return is_gone(output, self.stores)
-        data = next((d for d in self.hook.outputs if d.name == output.name), None)
-        try:
-            return data is None or identify_data(data, self.stores).digest != output.identity
-        except InputError:
-            return True
 
     def _reuse(self, decision: Reused) -> NoReturn:
         from airflow.sdk.exceptions import DownstreamTasksSkipped
@@ -322,7 +231,7 @@ class _Journey:
             xcoms = {k: plain(v, path=f"xcom.{k}") for k, v in pushed.items()}
             if result is not None and self.task.do_xcom_push:
                 xcoms["return_value"] = _json_or_refuse(result)
-            if self._identities() != self.identities:
+            if identities(self.hook, self.stores) != self.asked.inputs:
                 raise InputChangedError("an input changed while the operator ran")
             outputs = tuple(self._output(data, fingerprint) for data in self.hook.outputs)
         except UncacheableError as error:
@@ -369,17 +278,4 @@ def _json_or_refuse(result: Any) -> Any:
     value = plain(result, path="return_value")
     if value != result and not isinstance(result, tuple):
         raise UncacheableError("return_value", result, fix="return plain values, or a reference")
-    return value
-
-
-def _content(value: Any) -> Any:
-    """Rendered fields with references reduced to what they stand for, so that where they lie does not count."""
-    if is_reference(value):
-        return {"mlpipe-content": value["identity"], "kind": value["kind"], "filename": value.get("filename", "")}
-    if isinstance(value, Mapping):
-        return {k: _content(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_content(v) for v in value]
-    if hasattr(value, "__iter__") and type(value).__name__ == "LazyXComSequence":
-        return [_content(v) for v in value]
     return value

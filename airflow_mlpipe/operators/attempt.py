@@ -136,8 +136,14 @@ def ask(step: Fingerprinted, context: Context, stores: Stores) -> Decision:
             uncacheable=step.uncacheable,
             reran=tuple(p.name for p in spec.inputs if any(_is_of(r, who) for r in p.references)),
             gone=lambda output: is_gone(output, stores),
+            files=wanted_files(spec),
         ),
     )
+
+
+def wanted_files(spec: StepSpec) -> tuple[str, ...]:
+    """Outputs of a function whose bytes go somewhere."""
+    return tuple(o.name for o in spec.outputs if o.data.needs_file) if spec.function is not None else ()
 
 
 def _is_of(reference: OutputReference, who: Producer) -> bool:
@@ -183,13 +189,16 @@ def read_data(step: Fingerprinted, stores: Stores) -> Iterator[VersionedData]:
             yield VersionedData(reference.uri, reference.digest)
 
 
-def job_of(step: Fingerprinted, who: Producer, *, recorded: bool, secrets: Mapping[str, str]) -> Job:
+def job_of(
+    step: Fingerprinted, who: Producer, *, recorded: bool, secrets: Mapping[str, str], attempt: str | None = None
+) -> Job:
     """What the compute is given.
 
     :param recorded: whether the result will be recorded for reuse; if not, the attempt gets a name of its own, and its
         record keeps the outputs from gc without ever being found.
+    :param attempt: its name, for a description; by default one that no other attempt has.
     """
-    attempt = hashlib.sha256(f"{who}\0{who.try_number}\0{time.time_ns()}".encode()).hexdigest()
+    attempt = attempt or hashlib.sha256(f"{who}\0{who.try_number}\0{time.time_ns()}".encode()).hexdigest()
     name = step.key.fingerprint if recorded and step.key else f"mlp1:{attempt}"
     return Job(
         step=step.resolved.spec,

@@ -16,6 +16,7 @@ from airflow_mlpipe.model.records import Producer, Reason, ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import XCOM, OutputReference, references_in
 from airflow_mlpipe.model.reuse import Reuse
 from airflow_mlpipe.operators.members import with_members
+from airflow_mlpipe.operators.xcoms import VALUE
 from airflow_mlpipe.store.leases import Busy
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Question:
     :param forced: what forces it to execute, if anything does.
     :param reran: names of inputs that were executed anew in this very run (they had the same bytes if this is a hit).
     :param gone: checks one output of a record.
+    :param files: outputs whose bytes are wanted somewhere: a value that only XCom holds is not enough.
     """
 
     step: Producer
@@ -43,6 +45,7 @@ class Question:
     forced: str | None = None
     uncacheable: Reason | None = None
     reran: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +123,15 @@ def _why_not(workspace: Workspace, question: Question, record: ReuseRecord) -> t
     if limit is not None and age is not None and age > limit.total_seconds():
         old, new = f"{age / 3600:.1f} h", f"max_age {limit.total_seconds() / 3600:.1f} h"
         return (Reason(code="EXPIRED", old=old, new=new),)
+    if inline := [name for name in question.files if _is_inline(record, name)]:
+        return tuple(Reason(code="OUTPUT_GONE", subject=n, new="it is recorded as a small value") for n in inline)
     kept = (o for o in references_in(record.xcoms) if o.format == XCOM)
     return tuple(Reason(code="OUTPUT_GONE", subject=o.name) for o in (*record.outputs, *kept) if question.gone(o))
+
+
+def _is_inline(record: ReuseRecord, name: str) -> bool:
+    """Whether a function's output is in the record itself, and its bytes nowhere else."""
+    return record.output(name) is None and (name in record.xcoms or (name == VALUE and "return_value" in record.xcoms))
 
 
 def _why_new(workspace: Workspace, key: KeyDocument, previous: StepRun | None) -> tuple[Reason, ...]:

@@ -6,10 +6,11 @@ reaches of its file, and the local files that those import.  It runs in a proces
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.sdk.bases.decorator import get_unique_task_id
 
@@ -18,12 +19,11 @@ from airflow_mlpipe.model.data import DataReference, NamedInput, PipelineData
 from airflow_mlpipe.model.reference import is_absent, is_inline_value, is_reference
 from airflow_mlpipe.operators.base import StepOperator
 from airflow_mlpipe.operators.composites import Members
+from airflow_mlpipe.operators.function_outputs import function_outputs, outputs_of
 from airflow_mlpipe.operators.ports import Port, is_xcom
 from airflow_mlpipe.operators.program import Said
-from airflow_mlpipe.operators.xcoms import VALUE
 from airflow_mlpipe.values.errors import UnsupportedValueError
 from airflow_mlpipe.values.members import with_leaves
-from airflow_mlpipe.values.outputs import declared
 from airflow_mlpipe.values.registry import of_type
 from airflow_mlpipe.values.structure import encode
 
@@ -32,22 +32,18 @@ if TYPE_CHECKING:
 
     from airflow_mlpipe.fingerprint.functions import FunctionCode
 
+F = TypeVar("F", bound=Callable[..., Any])
+_MAKER = "mlpipe_makes_steps"
 _PORT = "mlpipe-port"
-
-
-def outputs_of(function: Callable[..., Any], *, where: str) -> tuple[str, ...]:
-    """Names of the outputs that a function declares in its annotation; empty for one value."""
-    annotation = getattr(function, "__annotations__", {}).get("return")
-    try:
-        return tuple(declared(annotation, getattr(function, "__globals__", {})) or ())
-    except DefinitionError as error:
-        raise DefinitionError(error.what, where=where, given=error.given, valid=error.valid, fix=error.fix) from error
+_LAZY_SEQUENCES = frozenset({"LazyXComSequence", "_MapResult", "_ZipResult", "_ConcatResult"})
+"""Airflow's, of the results of a mapped task, and of ``.map()``, ``.zip()`` and ``.concat()``."""
 
 
 class FunctionStep(StepOperator):
     """Calls a function with values, and publishes what it returns.
 
     :param python_callable: the function. :param op_args: positional arguments. :param op_kwargs: the others.
+    :param outputs: options of outputs that the function declares, by name.
     :param step_resources: as ``resources`` of the other steps (Airflow's mapping has an argument of that name).
 
     The other arguments are those of :class:`~airflow_mlpipe.operators.base.StepOperator` that are not about a program.
@@ -66,6 +62,7 @@ class FunctionStep(StepOperator):
         task_id: str,
         op_args: Sequence[Any] = (),
         op_kwargs: Mapping[str, Any] | None = None,
+        outputs: Sequence[PipelineData] | None = None,
         step_resources: Any = None,
         multiple_outputs: bool = False,
         **kwargs: Any,
@@ -74,7 +71,7 @@ class FunctionStep(StepOperator):
         mapped = bool(getattr(self, "_BaseOperator__from_mapped", False))
         if not mapped:
             task_id = get_unique_task_id(task_id, kwargs.get("dag"), kwargs.get("task_group"))
-        names = outputs_of(python_callable, where=where)
+        data = function_outputs(python_callable, outputs, where=where)
         given = bind(python_callable, op_args, op_kwargs or {}, where=where)
         inputs: dict[str, Any] = {}
         parameters = {name: _plain(value, name, inputs, where, check=not mapped) for name, value in given.items()}
@@ -83,11 +80,11 @@ class FunctionStep(StepOperator):
             task_id=task_id,
             parameters=parameters,
             inputs=inputs or None,
-            outputs=[PipelineData(name) for name in names or (VALUE,)],
+            outputs=data,
             resources=step_resources,
             **kwargs,
         )
-        self.names = names
+        self.names = outputs_of(python_callable, where=where)
 
     @classmethod
     def complete(cls, said: Said, *, where: str) -> Said:
@@ -116,8 +113,9 @@ class FunctionStep(StepOperator):
         """The code that the function reaches.  :raises UncacheableError: when it cannot travel."""
         from airflow_mlpipe.fingerprint.functions import read_function
 
-        assert isinstance(self.python_callable, FunctionType)
-        return read_function(self.python_callable, include=self.include, cache_dir=cache, strip=function_of)
+        return read_function(
+            self.python_callable, include=self.include, cache_dir=cache, strip=function_of, makes=makes_steps
+        )
 
 
 def function_of(value: object) -> FunctionType | None:
@@ -125,6 +123,19 @@ def function_of(value: object) -> FunctionType | None:
     function = getattr(value, "function", None)
     is_step = getattr(value, "operator_class", None) is FunctionStep
     return function if is_step and isinstance(function, FunctionType) else None
+
+
+def maker(decorator: F) -> F:
+    """Mark a decorator as one that makes steps: the step's own process has no need of it."""
+    setattr(decorator, _MAKER, True)
+    return decorator
+
+
+def makes_steps(value: object) -> bool:
+    """Whether an object is a decorator that :func:`maker` marked, whatever name it was given."""
+    while isinstance(value, functools.partial):
+        value = value.func
+    return isinstance(value, FunctionType) and getattr(value, _MAKER, False) is True
 
 
 def bind(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, where: str) -> dict[str, Any]:
@@ -269,5 +280,5 @@ class _Leaf:
 
 def _is_sequence(value: Any) -> bool:
     return isinstance(value, list) or (
-        isinstance(value, (Sequence, Iterable)) and type(value).__name__ in ("LazyXComSequence", "_MapResult")
+        isinstance(value, (Sequence, Iterable)) and type(value).__name__ in _LAZY_SEQUENCES
     )

@@ -65,6 +65,8 @@ def write_call(layout: Layout, step: StepSpec, staged: Staged, view: View, *, al
         "bindings": dict(function.bindings),
         "parameters": dict(step.parameters),
         "names": list(function.names),
+        "optional": [p.name for p in step.outputs if p.data.optional],
+        "files": [p.name for p in step.outputs if p.data.needs_file],
         "inputs": {p.name: _input(p, staged, view) for p in step.inputs if p.name in staged.inputs},
         "outputs": {name: view(path) for name, path in staged.outputs.items()},
         "answer": view(layout.answer),

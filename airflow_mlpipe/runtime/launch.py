@@ -89,7 +89,7 @@ def _wait(child: int, control: int, woken: int, grace: float) -> int:
     watched = [control, woken]
     while (code := _reap(child)) is None:
         timeout = None if deadline is None else max(0.01, deadline - time.monotonic())
-        ready = select.select(watched, [], [], timeout)[0]
+        ready = _ready(watched, timeout)
         if woken in ready and signal.SIGTERM in os.read(woken, 4096) and deadline is None:
             _signal_group(child, signal.SIGTERM)
             deadline = time.monotonic() + grace
@@ -103,6 +103,14 @@ def _wait(child: int, control: int, woken: int, grace: float) -> int:
             _signal_group(child, signal.SIGKILL)
     _signal_group(child, signal.SIGKILL)
     return code
+
+
+def _ready(watched: list[int], timeout: float | None) -> set[int]:
+    """By ``poll``: a worker with many files open gives numbers that ``select`` does not take."""
+    poll = select.poll()
+    for fd in watched:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
 
 
 def _reap(child: int) -> int | None:

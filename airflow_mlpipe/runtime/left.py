@@ -23,7 +23,9 @@ def check_left(step: StepSpec, layout: Layout) -> None:
     :raises OutputInvalidError: naming what is something else.
     """
     outputs = layout.root / "outputs"
-    for folder in (layout.params.parent, outputs, *(below(outputs, port.name) for port in step.outputs)):
+    # An output that is a folder itself is looked at where it is verified.
+    inner = [below(outputs, port.name) for port in step.outputs if port.kind == "file" or step.function is not None]
+    for folder in (layout.params.parent, outputs, *inner):
         _check(step, folder, stat.S_ISDIR)
     for file in (layout.result, layout.metrics, layout.answer):
         _check(step, file, stat.S_ISREG)

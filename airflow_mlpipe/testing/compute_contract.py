@@ -154,7 +154,7 @@ class ComputeBench:
         """The bytes of an output, or of a file in it."""
         contents: Contents = self.stores.contents(reference.datastore)
         digest = dict(contents.walk(reference.digest))[path].digest if path else reference.digest
-        return contents.read_bytes(digest)
+        return bytes(contents.read_bytes(digest))
 
     def left(self) -> list[str]:
         """Folders of attempts that are still there."""

@@ -127,12 +127,13 @@ def _input(port: Mapping[str, Any] | None, annotation: Any, name: str, *, allow_
 
 def _save(result: Any, call: Mapping[str, Any]) -> dict[str, Any]:
     names = call["names"]
-    values = split(result, tuple(names)) if names else {"value": result}
+    values = split(result, tuple(names), call["optional"]) if names else {"value": result}
     saved: dict[str, Any] = {}
     inline: dict[str, Any] = {}
     for name, value in values.items():
         path = f"the returned {name}" if names else "the result"
-        found = save_value(value, Path(call["outputs"][name]), path=path, allow_pickle=call["allow_pickle"])
+        folder, inline_too = Path(call["outputs"][name]), name not in call["files"]
+        found = save_value(value, folder, path=path, allow_pickle=call["allow_pickle"], inline=inline_too)
         if isinstance(found, Inline):
             inline[name] = {"plain": found.plain, "document": found.document}
         else:

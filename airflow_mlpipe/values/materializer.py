@@ -17,8 +17,13 @@ from airflow_mlpipe.values.names import type_names
 PATH, JSON, STRUCTURE = "path/1", "json/1", "structure/1"
 """Formats that need no materializer: a file or folder as it is, plain values, and plain values with members."""
 
-DETAILS = 2 * 1024
-"""Bytes of JSON that details may have: they travel in a row of XCom, which stays under 4 KiB."""
+DETAILS = 64 * 1024
+"""Bytes of JSON that details may have: parameters, not data.  Where they are too long for a row of XCom, that refers to
+them (``model/row.py``)."""
+
+SMALL_FILE = 1 << 20
+"""Bytes up to which a file is read and not mapped: each map holds an open file, and a value may have a thousand
+members."""
 
 PREVIEW = 64 * 1024
 """Bytes of JSON that a preview may have.  Airflow's side hides secrets in it, and cuts it to fit into a row."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import typing
-from collections.abc import ItemsView, Mapping
+from collections.abc import Collection, ItemsView, Mapping
 from typing import Any
 
 from airflow_mlpipe.errors import DefinitionError, StepError
@@ -131,9 +131,10 @@ def _evaluated(parsed: ast.expr, globals_: dict[str, Any]) -> Any:
         return None
 
 
-def split(result: Any, names: tuple[str, ...]) -> dict[str, Any]:
+def split(result: Any, names: tuple[str, ...], optional: Collection[str] = ()) -> dict[str, Any]:
     """What a function returned, by the names of its outputs, in their order.
 
+    :param optional: outputs that may be missing.
     :param result: :class:`Outputs`, a mapping with exactly these keys, or a NamedTuple, tuple or list of that length.
     :raises StepError: for anything else; the message says which names are missing and which are too many.
     """
@@ -150,7 +151,7 @@ def split(result: Any, names: tuple[str, ...]) -> dict[str, Any]:
             f"the function returned a {type(result).__qualname__} where it declares the outputs {', '.join(names)}",
             fix="return Outputs(...) with these names",
         )
-    missing = [name for name in names if name not in found]
+    missing = [name for name in names if name not in found and name not in optional]
     extra = [name for name in found if name not in names]
     if missing or extra:
         raise StepError(
@@ -158,4 +159,4 @@ def split(result: Any, names: tuple[str, ...]) -> dict[str, Any]:
             valid=names,
             fix="return Outputs(...) with exactly these names",
         )
-    return {name: found[name] for name in names}
+    return {name: found[name] for name in names if name in found}

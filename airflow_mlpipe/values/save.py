@@ -49,25 +49,32 @@ class Inline:
 
 
 def save_value(
-    value: Any, folder: Path, *, name: str = NAME, path: str = "value", allow_pickle: bool = False
+    value: Any,
+    folder: Path,
+    *,
+    name: str = NAME,
+    path: str = "value",
+    allow_pickle: bool = False,
+    inline: bool = True,
 ) -> Saved | Inline:
     """Write a value into a folder.
 
     :param name: of the file, without suffix. :param path: what the value is called in messages.
     :param allow_pickle: whether the deployment allows that what is in ``Pickle`` is pickled.
+    :param inline: whether a small value need not be a file.
     :raises UnsupportedValueError: for a type that has no form. :raises StepError: for a value that has none.
     :raises ConfigurationError: for a ``Pickle`` where pickles are not allowed.
     """
     if isinstance(value, os.PathLike):
         return _save_path(Path(value), folder, path)
     if isinstance(value, Iterator):
-        return _save_stream(value, folder, name, path, allow_pickle)
+        return _save_stream(value, folder, name, path, allow_pickle, inline)
     found = _materializer(value)
     if found is not None:
         if found.format == PICKLE:
             check_allowed(allow_pickle, "written", where=path)
         return _save_with(found, value, folder, name, path)
-    return _save_structure(value, folder, name, path, allow_pickle)
+    return _save_structure(value, folder, name, path, allow_pickle, inline)
 
 
 def _materializer(value: Any) -> Materializer | None:
@@ -100,9 +107,9 @@ def _own_form(found: Materializer, value: Any) -> dict[str, str]:
 
 
 def _json(given: Mapping[str, Any], what: str, found: Materializer, path: str) -> dict[str, Any]:
-    """What a materializer says of a value: it crosses processes, and details a row of XCom.
+    """What a materializer says of a value: it crosses processes.
 
-    :raises StepError: for what is no JSON, and for details that no row has room for.
+    :raises StepError: for what is no JSON, and for details that are data.
     """
     try:
         text = json.dumps(given, allow_nan=False)
@@ -135,11 +142,13 @@ def _save_path(value: Path, folder: Path, path: str) -> Saved:
     return Saved(type="pathlib.Path", format=PATH, name=target.name, kind=kind, preview={"name": target.name})  # type: ignore[arg-type]
 
 
-def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str, allow_pickle: bool) -> Saved | Inline:
+def _save_stream(
+    value: Iterator[Any], folder: Path, name: str, path: str, allow_pickle: bool, inline: bool
+) -> Saved | Inline:
     first, batches = first_of(value)
     found = None if first is None else _materializer(first)
     if found is None or not isinstance(found, Streams):
-        return _save_structure(list(batches), folder, name, path, allow_pickle)
+        return _save_structure(list(batches), folder, name, path, allow_pickle, inline)
     target = folder / f"{name}{found.suffix}"
     try:
         details = _json(found.save_stream(batches, target), "details", found, path) | _own_form(found, first)
@@ -154,7 +163,7 @@ def _save_stream(value: Iterator[Any], folder: Path, name: str, path: str, allow
     )
 
 
-def _save_structure(value: Any, folder: Path, name: str, path: str, allow_pickle: bool) -> Saved | Inline:
+def _save_structure(value: Any, folder: Path, name: str, path: str, allow_pickle: bool, inline: bool) -> Saved | Inline:
     members = folder / name
     count = 0
 
@@ -174,7 +183,7 @@ def _save_structure(value: Any, folder: Path, name: str, path: str, allow_pickle
 
     document = encode(value, leaf, path=path)
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    if not count and row_bytes(document) <= INLINE:
+    if inline and not count and row_bytes(document) <= INLINE:
         return Inline(document=document, plain=is_plain(value))
     common: dict[str, Any] = {"type": registry.describe(value), "preview": glimpse(value)}
     if (documents := member_documents(document)) is not None:

@@ -81,6 +81,21 @@ class TestDocker(OnDocker):
         label = f"mlpipe.workspace={bench.make(bench)._workspace}"
         assert self.engine.containers.list(all=True, filters={"label": label}) == []
 
+    def test_what_nobody_came_back_for_goes_with_a_later_step(
+        self, bench: ComputeBench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A container that ended long ago; one that ended just now stays for its next try."""
+        from airflow_mlpipe.compute.docker import runner
+
+        self._kill_worker(bench, "i=0; while [ $i -lt 2 ] && i=$((i+1))")
+        self.wait_until_ended(bench)
+        label = {"label": "mlpipe.step=demo/run/dead"}
+        bench.sh("true")
+        assert len(self.engine.containers.list(all=True, filters=label)) == 1
+        monkeypatch.setattr(runner, "_FORGOTTEN_SECONDS", 0.0)
+        bench.sh("true")
+        assert self.engine.containers.list(all=True, filters=label) == []
+
 
 class TestDockerReadOnlyRoot(OnDocker):
     """With the image's files read-only, and no network."""

@@ -99,19 +99,22 @@ class OnRemoteDocker(ComputeContract):
         """Python, a shell, root."""
         return base_image
 
+    def label(self, bench: ComputeBench) -> str:
+        """Of all that the bench has on the engine."""
+        return f"mlpipe.workspace={compute_of(self.config, self.configs, bench.root)._workspace}"
+
     def containers(self, bench: ComputeBench) -> list[str]:
         """Of the bench."""
-        label = f"mlpipe.workspace={compute_of(self.config, self.configs, bench.root)._workspace}"
-        return [one.name for one in self.engine.containers.list(all=True, filters={"label": label})]
+        found = self.engine.containers.list(all=True, filters={"label": self.label(bench)})
+        return [one.name for one in found]
 
     def volumes(self, bench: ComputeBench) -> list[str]:
         """Of the bench."""
-        label = f"mlpipe.workspace={compute_of(self.config, self.configs, bench.root)._workspace}"
-        return [one.name for one in self.engine.volumes.list(filters={"label": label})]
+        return [one.name for one in self.engine.volumes.list(filters={"label": self.label(bench)})]
 
     def let_go(self, bench: ComputeBench, job: Job) -> None:
         """Into the volume, through the container."""
-        filters = {"label": [f"mlpipe.step={job.step.label}", "mlpipe.role=program"]}
+        filters = {"label": [self.label(bench), "mlpipe.role=program"]}
         (container,) = self.engine.containers.list(filters=filters)
         assert container.exec_run(["touch", "/mlpipe/checkpoints/go"]).exit_code == 0
 
@@ -216,6 +219,26 @@ class TestRemoteDocker(OnRemoteDocker):
         assert self.containers(bench) == []
         assert all(name.startswith("mlpipe-checkpoints-") for name in self.volumes(bench))
 
+    def test_what_a_dead_worker_left_goes_with_a_later_step(
+        self, bench: ComputeBench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Volumes without a container that are a day old; those of attempts that run stay."""
+        from airflow_mlpipe.compute.docker import runner
+
+        workspace = compute_of(self.config, self.configs, bench.root)._workspace
+        for role in ("folders", "secrets"):
+            labels = {"mlpipe.workspace": workspace, "mlpipe.step": "another/step", "mlpipe.role": role}
+            self.engine.volumes.create(f"mlpipe-tests-{role}-{workspace}", labels=labels)
+        handle = bench.make(bench).start(bench.job("sleep", "600", label="demo/run/other"), bench.lines.append)
+        bench.sh("true")
+        assert len([name for name in self.volumes(bench) if "checkpoints" not in name]) == 4
+        monkeypatch.setattr(runner, "_FORGOTTEN_SECONDS", 0.0)
+        bench.sh("true")
+        left = [name for name in self.volumes(bench) if "checkpoints" not in name]
+        assert len(left) == 2
+        assert not [name for name in left if name.startswith("mlpipe-tests-")]
+        bench.make(bench).kill(handle)
+
     def test_an_engine_that_gets_lost_is_said_and_its_program_is_gone_on_with(
         self, bench: ComputeBench, tmp_path: Path
     ) -> None:
@@ -272,6 +295,41 @@ class TestRemoteDockerNonRoot(OnRemoteDocker):
         tag = "mlpipe-tests/user:1"
         load(engine, tag, config={"User": "4242:4242"})
         return tag
+
+
+class TestOverSsh:
+    """The same engine behind an ``ssh`` program that reaches this machine, whatever it is asked for."""
+
+    @pytest.fixture
+    def bench(
+        self, tmp_path: Path, base_image: str, agent_image: str, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+    ) -> ComputeBench:
+        """A bench whose client speaks through that program's pipes."""
+        pytest.importorskip("paramiko", reason='the tests of ssh need "docker[ssh]"')
+        program = tmp_path / "bin" / "ssh"
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\nexec docker system dial-stdio\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+        config = DockerConfig(host="ssh://me@far", agent_image=agent_image, agent_network="host")
+        configs = {"": s3.config("workspace")}
+        make = compute_of(config, configs, tmp_path)
+        return ComputeBench(tmp_path, lambda _: make, image=base_image, given_stores=RemoteStores(configs))
+
+    def test_a_step_is_staged_run_and_published(self, bench: ComputeBench) -> None:
+        """Its lines come, its secret arrives, its output is in the workspace."""
+        text = 'echo up; cat "$MLPIPE_SECRET_KEY" | wc -c > "$1"'
+        job = bench.job("sh", "-c", text, "sh", OutputPath("o"), secrets={"key": SECRET}, outputs=outputs(FILE))
+        (out,) = bench.run(job).outputs
+        assert bench.read(out).strip() == str(len(SECRET)).encode()
+        assert "up" in bench.lines
+
+    def test_a_step_is_cancelled(self, bench: ComputeBench) -> None:
+        """While its lines are read."""
+        compute = bench.make(bench)
+        job = bench.job("sh", "-c", "echo up; exec sleep 600", grace=1.0)
+        with pytest.raises(StepCancelledError):
+            compute.run(job, lambda line: threading.Thread(target=compute.cancel).start() if line == "up" else None)
 
 
 def test_a_remote_engine_needs_an_agent_and_stores_that_it_reaches(

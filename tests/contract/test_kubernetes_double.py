@@ -402,9 +402,10 @@ def test_an_answer_can_be_late(kubernetes_double: KubernetesDouble, cluster: Clu
     """A client that waits for less gives up."""
     from urllib3.exceptions import ReadTimeoutError
 
+    cluster.core.list_namespaced_secret(cluster.namespace)
     kubernetes_double.slow_next(1, 60, method="POST", path=f"{cluster.namespace}/secrets$")
     with pytest.raises(ReadTimeoutError):
-        cluster.core.create_namespaced_secret(cluster.namespace, secret("s"), _request_timeout=0.5)
+        cluster.core.create_namespaced_secret(cluster.namespace, secret("s"), _request_timeout=(60, 0.5))
 
 
 def test_an_outage(kubernetes_double: KubernetesDouble, cluster: Cluster) -> None:

@@ -45,7 +45,7 @@ def unschedulable(cluster: Cluster, name: str) -> str:
     """Why a pod has no node."""
     found = until(lambda: c if (c := condition(cluster.get(name), "PodScheduled")) and c.status == "False" else None)
     assert found.reason == "Unschedulable"
-    until(lambda: cluster.events(name).get("FailedScheduling") == found.message)
+    until(lambda: found.message in cluster.events(name).get("FailedScheduling", ""))
     return str(found.message)
 
 

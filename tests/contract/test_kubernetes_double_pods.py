@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -172,6 +173,37 @@ def test_sidecars_end_after_the_main_containers_the_last_one_first(cluster: Clus
     assert cluster.done(pod("p", main, initContainers=sides, volumes=volumes)).status.phase == "Succeeded"
     cluster.done(pod("reader", container("cat /v/order", volumeMounts=_AT_V), volumes=volumes))
     assert cluster.log("reader") == "main\ntwo\none\n"
+
+
+def test_the_sidecars_of_a_deleted_pod_end_after_its_main_containers(cluster: Cluster) -> None:
+    """However long the main container takes within its grace, the sidecar is asked only then."""
+    claim = {"metadata": {"name": "c"}}
+    claim["spec"] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    cluster.core.create_namespaced_persistent_volume_claim(cluster.namespace, claim)
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    script = "trap '{}echo {} >> /v/order; exit 0' TERM; touch /v/{}; while :; do sleep 0.1; done"
+    probe = {"exec": {"command": ["test", "-e", "/v/side"]}, "periodSeconds": 1}
+    side = sidecar(script.format("", "side", "side"), volumeMounts=_AT_V, startupProbe=probe)
+    main = container(script.format("sleep 1; ", "main", "main"), volumeMounts=_AT_V)
+    main["readinessProbe"] = {"exec": {"command": ["test", "-e", "/v/main"]}, "periodSeconds": 1}
+    cluster.run(pod("p", main, initContainers=[side], volumes=volumes))
+    until(lambda: condition(cluster.running("p"), "Ready").status == "True")
+    cluster.core.delete_namespaced_pod("p", cluster.namespace, grace_period_seconds=60)
+    until(lambda: cluster.is_gone("p"))
+    cluster.done(pod("reader", container("cat /v/order", volumeMounts=_AT_V), volumes=volumes))
+    assert cluster.log("reader") == "main\nside\n"
+
+
+def test_a_sidecar_whose_start_fails_starts_again(cluster: Cluster) -> None:
+    """A startup probe that has failed too often ends the container; the next attempt may do better."""
+    script = "n=$(ls /v | wc -l); touch /v/$n; trap 'exit 1' TERM; while :; do sleep 0.1; done"
+    probe = {"exec": {"command": ["test", "-e", "/v/1"]}, "periodSeconds": 1, "failureThreshold": 1}
+    side = sidecar(script, volumeMounts=_AT_V, startupProbe=probe)
+    ended = cluster.done(pod("p", initContainers=[side], **_SHARED))
+    assert (ended.status.phase, status(ended, "side").restart_count) == ("Succeeded", 1)
+    events = cluster.events("p")
+    assert "Startup probe failed" in events["Unhealthy"]
+    assert "Container side failed startup probe, will be restarted" in events["Killing"]
 
 
 def test_a_pod_runs_until_its_sidecars_have_ended(cluster: Cluster) -> None:
@@ -377,12 +409,20 @@ def test_a_dropped_log_can_be_followed_again(kubernetes_double: KubernetesDouble
 
 
 def test_a_log_needs_a_container(cluster: Cluster) -> None:
-    """With several containers one must be named; one that has not begun has no log."""
-    cluster.run(pod("p", container(), container(name="other"), nodeSelector={"nowhere": "true"}))
+    """With several containers one must be named; what has not begun has no log."""
+    missing = [{"name": "v", "secret": {"secretName": "none"}}]
+    cluster.run(pod("p", container(), container(name="other"), volumes=missing))
     answer = refused(cluster.core.read_namespaced_pod_log, "p", cluster.namespace)
     assert answer["message"] == "a container name must be specified for pod p, choose one of: [base other]"
+    until(lambda: "FailedMount" in cluster.events("p"))
     answer = refused(cluster.core.read_namespaced_pod_log, "p", cluster.namespace, container="base")
     assert answer["message"] == 'container "base" in pod "p" is waiting to start: ContainerCreating'
+
+
+def test_a_pod_without_a_node_has_an_empty_log(cluster: Cluster) -> None:
+    """There is nobody to ask, and no error."""
+    cluster.run(pod("p", nodeSelector={"nowhere": "true"}))
+    assert cluster.log("p") == ""
 
 
 # -- network and cleaning ---------------------------------------------------------------------------------------------
@@ -449,12 +489,16 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_the_next_double_removes_what_a_killed_one_has_left(engine: DockerClient, base_image: str) -> None:
+def test_the_next_double_removes_what_a_killed_one_has_left(
+    engine: DockerClient, base_image: str, tmp_path: Path
+) -> None:
     """Containers and volumes are found by the process that made them."""
     from kubernetes_double.kubelet.engine import remove_abandoned
 
     root = Path(__file__).parents[2]
-    ended = subprocess.run([sys.executable, "-c", _KILLED, base_image], cwd=root, capture_output=True, text=True)
+    command = [sys.executable, "-c", _KILLED, base_image]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert ended.returncode == -9, ended.stderr
     label = f"mlpipe.kubernetes-double={ended.stdout.strip()}"
     assert len(engine.api.containers(filters={"label": label})) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -182,12 +183,12 @@ def test_a_variable_of_nothing(cluster: Cluster) -> None:
     assert told == f"couldn't find key other in Secret {cluster.namespace}/s"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def with_entry_point(engine: DockerClient, base_image: str) -> Iterator[str]:
     """An image with an entry point, arguments and a user of its own."""
     from tools.base_image import load
 
-    tag = "mlpipe-tests/entry:1"
+    tag = f"mlpipe-tests/entry:{os.getpid()}"
     load(engine, tag, config={"Entrypoint": ["/bin/echo", "image:"], "Cmd": ["usual"], "User": "nobody"})
     yield tag
     engine.api.remove_image(tag, force=True)

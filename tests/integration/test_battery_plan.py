@@ -78,7 +78,7 @@ def test_a_missing_input_is_told_and_not_raised(pipeline):
     assert "the data are not there" in str(planned["prepare"].reasons[0])
 
 
-def test_mapped_steps_and_other_operators_are_unknown(run_dag):
+def test_other_operators_are_unknown_and_mapped_steps_are_planned_by_instance(run_dag):
     """The plan says which, and why; steps after them depend."""
     dag = run_dag.parse(
         """
@@ -93,12 +93,13 @@ with DAG("mixed", schedule=None):
     ScriptStep(task_id="after", script_name="step.py", inputs=[out])
 """
     )
-    planned = {step.task_id: step for step in plan_dag(dag)}
-    assert planned["start"].outcome == "unknown"
-    assert "not a step" in str(planned["start"].reasons[0])
-    assert planned["mapped"].outcome == "unknown"
-    assert "instance by instance" in str(planned["mapped"].reasons[0])
-    assert (planned["after"].outcome, planned["after"].waits_for) == ("depends", ("mapped",))
+    planned = {(step.task_id, step.map_index): step for step in plan_dag(dag)}
+    assert planned["start", -1].outcome == "unknown"
+    assert "not a step" in str(planned["start", -1].reasons[0])
+    for index in (0, 1):
+        assert planned["mapped", index].outcome == "execute"
+        assert [r.code for r in planned["mapped", index].reasons] == ["NEW"]
+    assert (planned["after", -1].outcome, planned["after", -1].waits_for) == ("depends", ("mapped",))
 
 
 def test_a_conf_that_is_not_understood(pipeline):

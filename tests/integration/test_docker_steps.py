@@ -52,7 +52,8 @@ def test_scripts_commands_and_functions_run_in_containers_and_are_reused(run_dag
     assert run["read"].xcoms["return_value"] == "ABC"
     assert run["numbers"].xcoms["total"] == 45
     assert run["numbers"].xcoms["words"] == ["/mlpipe/home", "/mlpipe/code"]
-    assert "started the container" in run["shout"].log
+    assert "started the container mlpipe-numbers-" in run["numbers"].log
+    assert "cpus 0.5, memory 256 MiB, shm 32 MiB" in run["numbers"].log
     again = run_dag(source, files=FILES)
     assert again.executed == []
     assert "started the container" not in again.log
@@ -164,3 +165,23 @@ def test_a_deferred_step_that_fails_is_told_as_any_other(run_dag, base_image, en
     assert run["one"].state == "failed"
     assert "ended with exit code 3" in run["one"].log
     assert engine.containers.list(all=True, filters={"label": "mlpipe.dag=deferred"}) == []
+
+
+def test_the_container_of_a_step_can_be_seen_without_running_it(run_dag, source, monkeypatch, airflow_home):
+    """Its image by digest, its limits, its arguments; what has no result yet is left out and named."""
+    from airflow_mlpipe.hooks.workspace import Stores
+    from airflow_mlpipe.operators.describe import describe_step
+
+    run_dag.write(FILES)
+    dag = run_dag.parse(source)
+    function = describe_step(dag, "numbers", {}, stores=Stores())
+    assert function.compute == "docker"
+    assert function.request["image"].startswith("sha256:")
+    assert (function.request["memory"], function.request["cpus"], function.request["shm"]) == (256 << 20, 0.5, 32 << 20)
+    command = describe_step(dag, "shout", {}, stores=Stores())
+    assert command.unknown == ("write",)
+    assert command.request["command"][-1] == "/mlpipe/outputs/upper/upper"
+    run_dag(source, files=FILES)
+    again = describe_step(run_dag.parse(source), "shout", {}, stores=Stores())
+    assert again.unknown == ()
+    assert again.request["command"][-2:] == ("/mlpipe/inputs/text/text", "/mlpipe/outputs/upper/upper")

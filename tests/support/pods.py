@@ -102,9 +102,10 @@ class Cluster:
         return str(answer.data.decode())
 
     def events(self, name: str) -> dict[str, str]:
-        """Reasons and messages of what happened to an object."""
-        found = self.core.list_namespaced_event(self.namespace, field_selector=f"involvedObject.name={name}")
-        return {event.reason: event.message for event in found.items}
+        """The messages of what happened to an object, a line each, by their reasons."""
+        found = self.core.list_namespaced_event(self.namespace, field_selector=f"involvedObject.name={name}").items
+        reasons = {event.reason for event in found}
+        return {each: "\n".join(event.message for event in found if event.reason == each) for each in reasons}
 
     def is_gone(self, name: str) -> bool:
         """Whether there is no pod of that name."""

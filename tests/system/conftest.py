@@ -16,6 +16,7 @@ from support.airflow import RunningAirflow, start
 
 from airflow_mlpipe.store.config import StoreConfig
 from airflow_mlpipe.store.open import open_store
+from tools.airflow_embedded import wait_for
 
 if TYPE_CHECKING:
     from airflow_mlpipe.experiment import Run
@@ -47,13 +48,20 @@ class Shared:
         return document
 
     def ask(self, method: str, where: str, **body: Any) -> None:
-        """A request to the REST API as any client makes it."""
+        """A request to the REST API as any client makes it; a busy SQLite says 500 now and then, so it is repeated."""
         login = self.airflow.login
-        token = httpx.post(
-            f"{login.url}/auth/token", json={"username": login.username, "password": login.password}, timeout=60
-        ).json()["access_token"]
-        headers = {"Authorization": f"Bearer {token}"}
-        httpx.request(method, f"{login.url}{where}", json=body or None, headers=headers, timeout=60).raise_for_status()
+        user = {"username": login.username, "password": login.password}
+
+        def done() -> bool:
+            token = httpx.post(f"{login.url}/auth/token", json=user, timeout=120)
+            headers = {"Authorization": f"Bearer {token.json()['access_token']}"}
+            url = f"{login.url}{where}"
+            answer = httpx.request(method, url, json=body or None, headers=headers, timeout=120)
+            if answer.status_code < 500:
+                answer.raise_for_status()
+            return answer.is_success
+
+        wait_for(done, 300)
 
     def clear(self, run: Run, *tasks: str) -> None:
         """Let some tasks of a run run again, and wait for its end."""

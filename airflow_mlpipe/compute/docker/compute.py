@@ -6,12 +6,13 @@ The data of a local engine are moved by the worker, those of an engine on anothe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.compute.base import OnLine, Polled, Recheck
 from airflow_mlpipe.compute.config import DockerConfig, refuse_no_image
+from airflow_mlpipe.compute.docker.describe import describe
 from airflow_mlpipe.compute.docker.engine import open_engine, told
 from airflow_mlpipe.compute.docker.follow import lines_of, messages
 from airflow_mlpipe.compute.docker.images import pin_image
@@ -85,6 +86,11 @@ class DockerCompute:
     def pin(self, image: str, *, where: str) -> PinnedImage:
         """See :meth:`Compute.pin`."""
         return pin_image(self._api, image, self._config, where=where, auth=self._login())
+
+    def describe(self, job: Job) -> Mapping[str, Any]:
+        """See :meth:`Compute.describe`: the container, with its variables."""
+        self.check(job.step)
+        return describe(job, self._config, self._host, workspace=self._workspace)
 
     def run(self, job: Job, on_line: OnLine, recheck: Recheck | None = None) -> JobResult:
         """See :meth:`Compute.run`."""

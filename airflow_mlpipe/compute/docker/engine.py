@@ -39,6 +39,13 @@ def open_engine(config: DockerConfig, *, where: str) -> APIClient:
             base_url=config.host, version="auto", timeout=TIMEOUT, tls=tls, use_ssh_client=ssh, user_agent="mlpipe"
         )
     except DockerException as error:
+        if "paramiko" in str(error):
+            raise ConfigurationError(
+                "an engine behind ssh needs a package that is not installed",
+                where=where,
+                given=config.host,
+                fix='pip install "docker[ssh]"',
+            ) from error
         raise unreachable(error, config, where) from error
 
 

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.compute.docker.follow import LogFollower
@@ -120,6 +120,11 @@ class Following:
 def _between(start: str, end: str) -> float:
     """Seconds between two moments as the engine writes them, in nanoseconds."""
     return max(0.0, (_moment(end) - _moment(start)).total_seconds())
+
+
+def age_of(moment: str) -> float:
+    """Seconds since a moment as the engine writes it."""
+    return (datetime.now(timezone.utc).replace(tzinfo=None) - _moment(moment)).total_seconds()
 
 
 def _moment(text: str) -> datetime:

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlpipe.compute.config import DockerConfig
 from airflow_mlpipe.compute.docker.devices import devices
 from airflow_mlpipe.compute.docker.engine import explanation, open_engine, told
-from airflow_mlpipe.compute.docker.following import Following
+from airflow_mlpipe.compute.docker.following import Following, age_of
 from airflow_mlpipe.compute.docker.spec import (
     PREFIX,
     ContainerSpec,
     container_spec,
     gpu_kind,
+    in_short,
     is_foreign,
     to_engine,
     view_of,
@@ -41,6 +42,7 @@ from airflow_mlpipe.runtime.view import View
 if TYPE_CHECKING:
     from docker import APIClient
 
+_FORGOTTEN_SECONDS = 86_400.0
 _ROUND = 0.5  # seconds between looks at the clock while the program is silent
 
 
@@ -82,12 +84,28 @@ class ContainerRunner:
                     self._found = inspected
                 else:
                     self._api.remove_container(left["Id"], v=True, force=True)
+            self._sweep()
         if self._found is None:
             return None
         labels = self._found["Config"]["Labels"]
         state = "still runs" if self._found["State"]["Running"] else "has ended"
         self._on_line(f"going on with the container of try {labels.get(f'{PREFIX}try', '?')}, which {state}")
         return Path(labels[f"{PREFIX}root"])
+
+    def _sweep(self) -> None:
+        """What ended long ago, and nobody came back for, goes with the next step that this engine runs."""
+        from docker.errors import NotFound
+
+        labels = [f"{PREFIX}workspace={self._workspace}"]
+        for left in self._api.containers(all=True, filters={"label": labels, "status": ["exited", "dead"]}):
+            if self._found is not None and left["Id"] == self._found["Id"]:
+                continue
+            with contextlib.suppress(NotFound):  # another step was faster
+                if self._is_forgotten(self._api.inspect_container(left["Id"])["State"]["FinishedAt"]):
+                    self._api.remove_container(left["Id"], v=True, force=True)
+
+    def _is_forgotten(self, moment: str) -> bool:
+        return age_of(moment) > _FORGOTTEN_SECONDS
 
     def _is_ours(self, container: dict[str, Any]) -> bool:
         labels, state = container["Config"]["Labels"], container["State"]
@@ -160,7 +178,7 @@ class ContainerRunner:
             self._api,
             gpu.count,
             fitting,
-            host=self._api.base_url,
+            host=self._config.host or self._api.base_url,
             cache=self._cache,
             seconds=self._config.gpu_wait_seconds,
             wait=self._wait,
@@ -193,7 +211,7 @@ class ContainerRunner:
             except APIError as error:
                 self._remove(container, 0)
                 raise self._refused(error, spec) from error
-        self._on_line(f"started the container {spec.name} of {self._job.image.name if self._job.image else spec.image}")
+        self._on_line(f"started the container {spec.name}: {in_short(spec)}")
         return container
 
     def _refused(self, error: Exception, spec: ContainerSpec) -> Exception:

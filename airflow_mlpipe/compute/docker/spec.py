@@ -18,6 +18,7 @@ from airflow_mlpipe.model.resources import Gpu, Resources, parse_bytes
 from airflow_mlpipe.runtime.job import Job
 from airflow_mlpipe.runtime.process import Program
 from airflow_mlpipe.runtime.runner import Folders
+from airflow_mlpipe.runtime.verdict import in_words
 from airflow_mlpipe.runtime.view import View
 
 TOP = PurePosixPath("/mlpipe")
@@ -198,6 +199,21 @@ def gpu_kind(gpu: Gpu, config: DockerConfig, *, where: str) -> tuple[str, ...]:
             valid=[f"{len(k.devices)} x {n}" + (f" of {k.memory}" if k.memory else "") for n, k in config.gpus.items()],
         )
     return devices
+
+
+def in_short(spec: ContainerSpec) -> str:
+    """What a log shows of a container: image, user, limits; ``airflow mlpipe spec`` shows all."""
+    gpus = ",".join(spec.gpu_devices) or spec.gpu_count
+    parts = {
+        "image": spec.image,
+        "user": spec.user,
+        "cpus": spec.cpus,
+        "memory": in_words(spec.memory) if spec.memory else None,
+        "shm": in_words(spec.shm) if spec.shm else None,
+        "gpus": gpus,
+        "network": spec.network,
+    }
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
 
 
 def to_engine(spec: ContainerSpec, api: Any) -> dict[str, Any]:

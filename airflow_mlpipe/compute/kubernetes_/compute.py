@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,13 @@ from airflow_mlpipe.compute.kubernetes_.client import Cluster, open_cluster
 from airflow_mlpipe.compute.kubernetes_.gpus import gpu_demand
 from airflow_mlpipe.compute.kubernetes_.names import workspace_label
 from airflow_mlpipe.compute.kubernetes_.polling import poll_pod
+from airflow_mlpipe.compute.kubernetes_.spec import pod_of
 from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
 from airflow_mlpipe.errors import ConfigurationError
 from airflow_mlpipe.model.resources import Gpu
 from airflow_mlpipe.model.step import StepSpec
 from airflow_mlpipe.runtime.job import Job, JobResult, PinnedImage
+from airflow_mlpipe.runtime.plan import plan
 from airflow_mlpipe.runtime.stores import EngineStores, Host
 
 if TYPE_CHECKING:
@@ -92,6 +94,11 @@ class KubernetesCompute:
 
     def _pull_secret(self, name: str) -> dict[str, Any] | None:
         return self.cluster.read("secret", name)
+
+    def describe(self, job: Job) -> Mapping[str, Any]:
+        """See :meth:`Compute.describe`: the pod."""
+        self.check(job.step)
+        return pod_of(job, plan(job), self._config, workspace=self._workspace)
 
     def run(self, job: Job, on_line: OnLine, recheck: Recheck | None = None) -> JobResult:
         """See :meth:`Compute.run`."""

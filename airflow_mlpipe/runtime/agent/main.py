@@ -49,26 +49,18 @@ def main(argv: Sequence[str], termination: Termination) -> int:
 
 
 def _do(options: Options, agent: Agent, termination: Termination) -> None:
+    if options.command != "publish" and not (options.command == "sidecar" and agent.is_staged()):
+        agent.stage(options.secrets)
     if options.command == "sidecar":
-        _accompany(options, agent, termination)
-    elif options.command == "stage":
-        agent.stage(options.secrets)
-    else:
-        agent.publish()
-
-
-def _accompany(options: Options, agent: Agent, termination: Termination) -> None:
-    """From before the program's start to after its end; checkpoints too, as this machine may never be seen again."""
-    if not agent.is_staged():
-        agent.stage(options.secrets)
-        agent.fetch_checkpoints()
-    termination.expect()  # before the program may start
-    agent.mark_ready()
-    termination.wait()
-    try:
-        agent.publish()
-    finally:  # the worker may take the result meanwhile; of a program that failed, this is what counts
-        agent.keep_checkpoints()
+        termination.expect()  # before the program may start
+        agent.mark_ready()
+        termination.wait()
+    if options.command != "stage":
+        try:
+            agent.publish()
+        finally:  # the worker may take the result meanwhile; of a program that failed, this is what counts
+            if options.command == "sidecar":  # else they are in a folder that outlives the attempt
+                agent.keep_checkpoints()
 
 
 def _agent(options: Options) -> Agent:

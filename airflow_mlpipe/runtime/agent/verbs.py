@@ -79,13 +79,13 @@ class Agent:
             if secrets is not None:
                 copy_secrets(secrets, self._order.secrets, layout)
             open_folders(layout)
+            self._fetch_checkpoints(checkpoints_of(layout))
         self._say(f"staged {len(stager.linked)} files by their digest, fetched {in_words(stager.fetched)}")
 
-    def fetch_checkpoints(self) -> None:
-        """Write what an earlier attempt left for this one.  :raises StoreError: and its kinds."""
-        with os_errors(self._where, "stage the checkpoints", self._layout.root):
-            if found := self._checkpoints.fetch(checkpoints_of(self._layout)):
-                self._say(f"fetched {found} files of checkpoints")
+    def _fetch_checkpoints(self, folder: Path) -> None:
+        """Unless the folder is one that outlived an attempt: what is in it is younger."""
+        if not any(folder.iterdir()) and (found := self._checkpoints.fetch(folder)):
+            self._say(f"fetched {found} files of checkpoints")
 
     def keep_checkpoints(self) -> None:
         """Store the program's checkpoints for the next attempt; trouble with them is no reason to lose a result."""

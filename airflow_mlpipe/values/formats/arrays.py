@@ -1,4 +1,4 @@
-"""NumPy arrays as ``.npy`` files, which are read as memory maps."""
+"""NumPy arrays as ``.npy`` files, which are read as memory maps unless they are small."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlpipe.values.materializer import PREVIEW_TEXT
+from airflow_mlpipe.values.materializer import PREVIEW_TEXT, SMALL_FILE
 from airflow_mlpipe.values.names import check_form, check_type
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Arrays:
         return {}
 
     def load(self, path: Path, form: str, details: Mapping[str, Any]) -> Any:
-        """Read an array: as ``numpy.ndarray`` a read-only memory map, as a tensor a copy that may be written to.
+        """Read an array: as ``numpy.ndarray`` read-only, mapped if it is large; as a tensor a copy that can be changed.
 
         :raises ValueError: for bytes that are no ``.npy`` file or hold Python objects, and for another form.
         """
@@ -142,7 +142,7 @@ def _mapped(path: Path) -> np.ndarray[Any, Any]:
             version = np.lib.format.read_magic(file)
             header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = header(file)
-        if 0 in shape or not shape or dtype.itemsize == 0:
+        if 0 in shape or not shape or dtype.itemsize == 0 or path.stat().st_size <= SMALL_FILE:
             array: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
             array.setflags(write=False)
             return array

@@ -12,20 +12,22 @@ from kubernetes_double.api.call import Answer, Call, Stream
 from kubernetes_double.api.status import bad_request
 from kubernetes_double.kubelet.engine import Engine
 from kubernetes_double.kubelet.pod import PodWorker
-from kubernetes_double.kubelet.tracked import Tracked
 from kubernetes_double.objects import clock
 from kubernetes_double.objects.resources import Object
 
+_PULLING = ("ErrImagePull", "ImagePullBackOff")
 _DEFAULT = "kubectl.kubernetes.io/default-container"
 
 
 def log(engine: Engine, worker: PodWorker | None, pod: Object, call: Call) -> Answer | Stream:
     """What a container has written.  :raises ApiError: 400 if it has not begun."""
     name = _chosen(pod, call.query.get("container", ""))
-    tracked = next((each for each in worker.containers if each.name == name), None) if worker else None
     told = pod["metadata"]["name"]
-    if tracked is None or (not tracked.id and not call.flag("previous")):
-        reason = tracked.reason if tracked else "ContainerCreating"
+    if worker is None:
+        return Answer(204, "")  # nobody can be asked before the pod has a node
+    tracked = next(each for each in worker.containers if each.name == name)
+    if not tracked.id and not call.flag("previous"):
+        reason = "trying and failing to pull image" if tracked.reason in _PULLING else tracked.reason
         raise bad_request(f'container "{name}" in pod "{told}" is waiting to start: {reason}')
     container = tracked.previous if call.flag("previous") else tracked.id
     if not container:
@@ -74,8 +76,3 @@ def _follow(engine: Engine, container: str, arguments: dict[str, Any]) -> Iterat
         yield from engine.logs(container, stream=True, follow=True, **arguments)  # type: ignore[misc]
     except (NotFound, APIError, OSError):
         return
-
-
-def tracked_of(worker: PodWorker, name: str) -> Tracked | None:
-    """The container of that name."""
-    return next((each for each in worker.containers if each.name == name), None)

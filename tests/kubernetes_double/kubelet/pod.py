@@ -7,15 +7,14 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from docker.errors import APIError
-
-from kubernetes_double.kubelet import images, probes, starting, status
+from kubernetes_double.kubelet import probes, status
 from kubernetes_double.kubelet.ending import Ending
 from kubernetes_double.kubelet.engine import Engine
+from kubernetes_double.kubelet.launching import Launcher
 from kubernetes_double.kubelet.observing import how_it_ended
 from kubernetes_double.kubelet.sandbox import Sandbox
 from kubernetes_double.kubelet.tracked import RUNNING, TERMINATED, WAITING, Tracked
-from kubernetes_double.kubelet.trouble import MountTrouble, Trouble
+from kubernetes_double.kubelet.trouble import MountTrouble
 from kubernetes_double.objects import clock, deletion
 from kubernetes_double.objects.events import Recorder
 from kubernetes_double.objects.resources import Object
@@ -35,6 +34,7 @@ class PodWorker:
         self._pod = pod
         self._events = Recorder(store, "kubelet", self.node)
         self._sandbox = Sandbox(engine, store, pod, options.pause_image)
+        self._launcher = Launcher(engine, store, options, self._sandbox, self._events)
         inits = [Tracked(spec, init=True) for spec in pod["spec"].get("initContainers") or []]
         mains = [Tracked(spec) for spec in pod["spec"]["containers"]]
         self.containers = [*inits, *mains]
@@ -184,83 +184,15 @@ class PodWorker:
         if each.state == TERMINATED:
             if not each.restarts(self._pod["spec"]["restartPolicy"]):
                 return
-            self._back_off(each)
+            self._launcher.back_off(self._pod, each)
         if time.monotonic() >= each.retry_at:
             self._start(each)
 
-    def _back_off(self, each: Tracked) -> None:
-        each.last = each.ended()
-        if each.wait:
-            each.retry_at = time.monotonic() + each.wait
-            metadata = self._pod["metadata"]
-            where = f"{metadata['name']}_{metadata['namespace']}({self.uid})"
-            each.wait_for(
-                "CrashLoopBackOff",
-                f"back-off {each.wait:g}s restarting failed container={each.name} pod={where}",
-            )
-            self._events.warning(
-                self._pod, "BackOff", f"Back-off restarting failed container {each.name} in pod {where}", each.field
-            )
-        else:
-            each.wait_for("ContainerCreating")
-        each.wait = min(each.wait * 2 or self._options.crash_seconds, self._options.crash_most)
-
     def _start(self, each: Tracked) -> None:
-        try:
-            image = starting.image(self._engine, each, lambda *told: self._tell_pull(each, *told))
-            each.image_id = images.identity(image)
-            container = starting.create(self._engine, self._store, self._sandbox, self._pod, each, image)
-        except Trouble as trouble:
-            self._postpone(each, trouble)
-            return
-        each.previous, each.id = each.id, container
-        each.attempt += 1
-        self._events.normal(self._pod, "Created", f"Created container: {each.name}", each.field)
-        try:
-            self._engine.start(container)
-        except APIError as error:
-            reason, code = self._options.cannot_start
-            each.run(clock.now())
-            each.end(code, reason, str(error.explanation), clock.now())
-            self._events.warning(self._pod, "Failed", f"Error: {error.explanation}", each.field)
-            self.wake()
-            return
-        self._events.normal(self._pod, "Started", f"Started container {each.name}", each.field)
-        info = self._engine.inspect(container)
-        each.run(clock.written(clock.read(info["State"]["StartedAt"])))
-        self._post_start(each)
-        probes.start(self._engine, each, self._sandbox.address, self._heard)
-        if not info["State"]["Running"]:
-            self.wake()
-
-    def _tell_pull(self, each: Tracked, reason: str, message: str) -> None:
-        self._events.normal(self._pod, reason, message, each.field)
-        if reason == "Pulling":
-            self._publish()
-
-    def _postpone(self, each: Tracked, trouble: Trouble) -> None:
-        """Say why it does not run, and when it is tried again."""
-        reason, message, options = trouble.reason, trouble.message, self._options
-        if reason == "ErrImagePull" and each.reason in ("ErrImagePull", "ImagePullBackOff"):
-            each.wait = min(each.wait * 2 or options.pull_seconds, options.pull_most)
-        elif "Image" in reason:
-            each.wait = each.wait or options.pull_seconds
-        seconds = each.wait if "Image" in reason else options.mount_seconds
-        each.retry_at = time.monotonic() + seconds
-        each.wait_for(reason, message)
-        if reason == "InvalidImageName":
-            self._events.warning(self._pod, "InspectFailed", message, each.field)
-            self._events.warning(self._pod, "Failed", "Error: InvalidImageName", each.field)
-        elif reason == "ErrImagePull":
-            name = each.spec["image"]
-            self._events.warning(self._pod, "Failed", f'Failed to pull image "{name}": {message}', each.field)
-            self._events.warning(self._pod, "Failed", "Error: ErrImagePull", each.field)
-            self._publish()
-            each.wait_for("ImagePullBackOff", f'Back-off pulling image "{name}": ErrImagePull: {message}')
-            self._events.normal(self._pod, "BackOff", f'Back-off pulling image "{name}"', each.field)
-            self._events.warning(self._pod, "Failed", "Error: ImagePullBackOff", each.field)
-        else:
-            self._events.warning(self._pod, "Failed", f"Error: {message}", each.field)
+        if self._launcher.start(self._pod, each, self._publish):
+            self._post_start(each)
+            probes.start(self._engine, each, self._sandbox.address, self._heard)
+        self.wake()  # it may have ended already
 
     def _post_start(self, each: Tracked) -> None:
         hook = (each.spec.get("lifecycle") or {}).get("postStart")

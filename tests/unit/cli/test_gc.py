@@ -120,3 +120,17 @@ def test_an_unknown_datastore_is_an_error(garbage: Workspace, mlpipe: Mlpipe) ->
     assert shown.code == 1
     assert "lake" in shown.err
     assert "Traceback" not in shown.err
+
+
+def test_a_value_of_a_dag_that_airflow_does_not_know_stays(
+    workspace: Workspace, mlpipe: Mlpipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the database does not answer: a shell with another database takes nothing."""
+    from support.answers import reference
+
+    from airflow_mlpipe.model.records import Producer
+
+    monkeypatch.setenv("AIRFLOW__CORE__XCOM_BACKEND", "airflow_mlpipe.xcom.XComBackend")
+    workspace.values.put(Producer(dag_id="never seen", task_id="t", run_id="r"), "return_value", [reference("a")])
+    document = mlpipe("gc", "--grace", "0", "--yes", "-o", "json").document
+    assert (document["deleted"], _line(document, "value")["kept"]) == (0, 1)

@@ -25,6 +25,7 @@ from airflow_mlpipe.operators.plan import PlannedStep
             ("t", "depends", "on the new output of a, b", ""),
         ),
         (PlannedStep(task_id="t", outcome="reuse", saved=61.0), ("t", "reuse", "", "1 m 01 s")),
+        (PlannedStep(task_id="t", outcome="reuse", map_index=2), ("t[2]", "reuse", "", "")),
     ],
 )
 def test_a_row_says_the_outcome_once(step: PlannedStep, row: tuple[str, ...]) -> None:

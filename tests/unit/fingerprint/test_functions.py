@@ -42,7 +42,7 @@ def code(tmp_path):
         try:
             spec.loader.exec_module(module)
             found = getattr(module, name)
-            return read_function(keep(found) or found, strip=keep)
+            return read_function(keep(found) or found, strip=keep, makes=lambda value: value is Stepped)
         finally:
             sys.path.remove(str(folder))
             for helper in files or {}:
@@ -230,4 +230,4 @@ def test_a_function_without_a_file_is_refused():
     space = {}
     exec("def target(): pass", space)
     with pytest.raises(UncacheableError, match="python_callable"):
-        read_function(space["target"], strip=keep)
+        read_function(space["target"], strip=keep, makes=lambda value: value is Stepped)

@@ -265,6 +265,23 @@ def test_a_sidecar_that_comes_back_does_not_stage_again(bench: AgentBench) -> No
     assert len(bench.candidates.commit("a1", where="step", seconds=1).outputs) == 2
 
 
+def test_checkpoints_go_through_the_workspace_unless_their_folder_outlives_the_attempt(bench: AgentBench) -> None:
+    """A sidecar keeps them, also of a program that failed; a folder that has some is the younger one, and stays."""
+    bench.order(job_of("sh", "-c", 'echo 1 > "$MLPIPE_CHECKPOINT_DIR/epoch"; exit 1'))
+    sidecar = bench.start("sidecar")
+    wait_for((bench.root / ".agent" / "ready").exists)
+    assert bench.program() == 1
+    sidecar.terminate()
+    sidecar.communicate()
+    fresh, used = bench.another("fresh"), bench.another("used")
+    assert fresh.do("stage") == 0
+    assert (fresh.root / "checkpoints" / "epoch").read_text() == "1\n"
+    (used.root / "checkpoints").mkdir()
+    (used.root / "checkpoints" / "epoch").write_text("2")
+    assert used.do("stage") == 0
+    assert (used.root / "checkpoints" / "epoch").read_text() == "2"
+
+
 def test_sigterm_before_everything_is_staged_leaves_nothing(tmp_path: Path, s3: S3Server) -> None:
     """Neither a mark nor a candidate nor an error: it says of nothing that it is over.
 

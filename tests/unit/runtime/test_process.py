@@ -344,3 +344,21 @@ def test_a_killed_launcher_leaves_nothing_running(tmp_path: Path) -> None:
     with pytest.raises(ProgramFailedError, match="SIGKILL"):
         Process(python(code + "time.sleep(600)", tmp_path), on_line).run()
     poll(lambda: all(map(gone, pids)))
+
+
+def test_a_worker_with_many_files_open_runs_a_program(tmp_path):
+    """The launcher's files have numbers above 1023, which ``select`` refuses."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip("this machine allows too few open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        ended, lines = run(python("print('hello')", tmp_path))
+    finally:
+        for fd in opened:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (ended.exit_code, lines) == (0, ["hello"])

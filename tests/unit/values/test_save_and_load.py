@@ -84,3 +84,14 @@ def test_a_small_plain_value_has_no_file(tmp_path):
     """It is carried along."""
     assert save_value({"a": 1}, tmp_path) == Inline(document={"a": 1}, plain=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_of_many_members_holds_no_file_open_for_each(tmp_path):
+    """A worker may have a thousand files open, and a dict more arrays and tables than that."""
+    import psutil
+
+    members = {f"array_{i}": np.arange(3) for i in range(50)} | {"table": pd.DataFrame({"x": [1]})}
+    before = psutil.Process().num_fds()
+    held = through(members, tmp_path)
+    assert psutil.Process().num_fds() == before
+    assert not held["array_0"].flags.writeable

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from airflow_mlpipe.compute.docker.engine import told
 from airflow_mlpipe.compute.docker.remote.archive import archive_of, only_file
+from airflow_mlpipe.compute.docker.remote.spec import PROGRAM, volume_spec
 from airflow_mlpipe.compute.docker.remote.tidy import ATTEMPT, WORKSPACE, remove_volume
-from airflow_mlpipe.compute.docker.remote.volumes import ROLE, Volumes, volumes_with
+from airflow_mlpipe.compute.docker.remote.volumes import ROLE, volumes_with
 from airflow_mlpipe.compute.docker.runner import ContainerRunner
-from airflow_mlpipe.compute.docker.spec import PREFIX, TOP, ContainerSpec, plain_spec
+from airflow_mlpipe.compute.docker.spec import PREFIX, TOP, ContainerSpec
 from airflow_mlpipe.runtime.function import refused_by
 from airflow_mlpipe.runtime.job import Job
 from airflow_mlpipe.runtime.process import Program
 from airflow_mlpipe.runtime.runner import Folders
 from airflow_mlpipe.runtime.verdict import Ended, check
 
-_PROGRAM = "program"
 _ANSWER = TOP / "exchange" / "answer.json"
 _LONGEST_ANSWER = 1 << 20
 
@@ -39,11 +39,24 @@ class VolumeRunner(ContainerRunner):
                     remove_volume(self._api, name)
         return found
 
+    def _sweep(self) -> None:
+        """Volumes of such attempts, too; the engine keeps those that some container has."""
+        super()._sweep()
+        for role in ("folders", "secrets"):
+            for name in volumes_with(self._api, {WORKSPACE: self._workspace, ROLE: role}):
+                if self._is_forgotten(self._made(name)):
+                    remove_volume(self._api, name)
+
+    def _made(self, volume: str) -> str:
+        """When, as the engine writes it of containers: in UTC."""
+        made = datetime.fromisoformat(self._api.inspect_volume(volume)["CreatedAt"].replace("Z", "+00:00"))
+        return f"{made.astimezone(timezone.utc).replace(tzinfo=None).isoformat()}Z"
+
     def _is_ours(self, container: dict[str, Any]) -> bool:
         labels, state = container["Config"]["Labels"], container["State"]
         same = bool(self._job.same) and labels.get(f"{PREFIX}same") == self._job.same
         ended = state["Status"] == "exited" and (state["ExitCode"] == 0 or self._job.resumed)
-        return labels.get(ROLE) == _PROGRAM and same and (state["Running"] or ended)
+        return labels.get(ROLE) == PROGRAM and same and (state["Running"] or ended)
 
     @property
     def attempt(self) -> str:
@@ -78,9 +91,7 @@ class VolumeRunner(ContainerRunner):
         return only_file(b"".join(pieces)) if status["size"] <= _LONGEST_ANSWER else None
 
     def _spec(self, program: Program, folders: Folders) -> ContainerSpec:
-        spec = plain_spec(self._job, program, self._config, workspace=self._workspace, worker=self._worker)
-        labels = {**spec.labels, ROLE: _PROGRAM, f"{PREFIX}root": str(TOP)}
-        return replace(spec, labels=labels, volumes=Volumes.of(self._job, self._workspace).of_program)
+        return volume_spec(self._job, program, self._config, workspace=self._workspace, worker=self._worker)
 
     def _open_folders(self, folders: Folders) -> None:
         """The agent did."""

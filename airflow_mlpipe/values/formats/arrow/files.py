@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from airflow_mlpipe.values.materializer import SMALL_FILE
+
 _ROWS = 1 << 18
 """Rows of a record batch: fixed, because equal tables must give equal bytes however they were chunked."""
 
@@ -91,14 +93,15 @@ def write_arrow(path: Path, schema: Any, batches: Iterable[Any]) -> None:
 
 
 def open_arrow(path: Path) -> Any:
-    """A reader of an Arrow file that is memory-mapped.
+    """A reader of an Arrow file that is memory-mapped, unless it is small.
 
     :raises ValueError: for a file that is none.
     """
     import pyarrow as pa
 
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path)))
+        is_small = path.stat().st_size <= SMALL_FILE
+        return pa.ipc.open_file(pa.py_buffer(path.read_bytes()) if is_small else pa.memory_map(str(path)))
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path.name} is no Arrow file: {error}") from error
 
