@@ -86,12 +86,24 @@ def _print(result: Result) -> None:
             [(o.name, o.kind, size(o.size), str(o.files), short(o.digest), o.uri) for o in record.outputs],
             right=frozenset({"SIZE", "FILES"}),
         )
+    if values := small_values(record):
+        print_lines("", "Values:")
+        print_table(("NAME", "VALUE"), [(name, _short(value)) for name, value in values.items()])
     if record.metrics:
         print_lines("", "Metrics:")
         print_table(("NAME", "VALUE"), [(name, f"{value:g}") for name, value in sorted(record.metrics.items())])
     print_lines("", "Made of:" if result.key else "The parts of the fingerprint are not kept any more.")
     if result.key:
         print_table(("PART", "NAME", "VALUE"), list(key_parts(result.key)))
+
+
+def small_values(record: ReuseRecord) -> dict[str, Any]:
+    """What the record itself holds of what a step returned, without secrets; what has a file is not among it."""
+    from airflow_mlpipe.hooks.previews import shown
+    from airflow_mlpipe.model.reference import is_inline_value, is_reference
+
+    held = {name: value["value"] if is_inline_value(value) else value for name, value in record.xcoms.items()}
+    return shown({name: value for name, value in held.items() if not is_reference(value)})
 
 
 def key_parts(key: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

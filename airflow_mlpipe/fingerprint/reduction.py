@@ -115,7 +115,8 @@ class Reduction:
         stepped = self.strip(value) is not None
         for statement in self._binders.get(name, ()):
             if id(statement.node) in self._blocks:  # the block that the function stands in: it is not run again
-                self.around.mean(name, value)
+                if name in self.names:
+                    self.around.mean(name, value)
             elif isinstance(statement.node, IMPORTS) and len(self._shared(statement)) == 1:
                 aliases = [a for a in statement.node.names if alias_name(a) == name]
                 self.reduced.keep_import(statement, statement.node, aliases)

@@ -87,7 +87,7 @@ class TestDocker(OnDocker):
         """A container that ended long ago; one that ended just now stays for its next try."""
         from airflow_mlpipe.compute.docker import runner
 
-        self._kill_worker(bench, "i=0; while [ $i -lt 2 ] && i=$((i+1))")
+        self.kill_worker(bench, "i=0; while [ $i -lt 2 ] && i=$((i+1))")
         self.wait_until_ended(bench)
         label = {"label": "mlpipe.step=demo/run/dead"}
         bench.sh("true")

@@ -265,7 +265,7 @@ class TestRemoteDocker(OnRemoteDocker):
 
         def come_back(line: str) -> None:
             if line.startswith("going on with the container"):
-                self.let_go(bench, job)
+                self.let_go(bench, again)
 
         (out,) = bench.make(bench).run(again, come_back).outputs
         assert bench.read(out) == b"1\n"
@@ -295,41 +295,6 @@ class TestRemoteDockerNonRoot(OnRemoteDocker):
         tag = "mlpipe-tests/user:1"
         load(engine, tag, config={"User": "4242:4242"})
         return tag
-
-
-class TestOverSsh:
-    """The same engine behind an ``ssh`` program that reaches this machine, whatever it is asked for."""
-
-    @pytest.fixture
-    def bench(
-        self, tmp_path: Path, base_image: str, agent_image: str, s3: S3Server, monkeypatch: pytest.MonkeyPatch
-    ) -> ComputeBench:
-        """A bench whose client speaks through that program's pipes."""
-        pytest.importorskip("paramiko", reason='the tests of ssh need "docker[ssh]"')
-        program = tmp_path / "bin" / "ssh"
-        program.parent.mkdir()
-        program.write_text("#!/bin/sh\nexec docker system dial-stdio\n")
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-        config = DockerConfig(host="ssh://me@far", agent_image=agent_image, agent_network="host")
-        configs = {"": s3.config("workspace")}
-        make = compute_of(config, configs, tmp_path)
-        return ComputeBench(tmp_path, lambda _: make, image=base_image, given_stores=RemoteStores(configs))
-
-    def test_a_step_is_staged_run_and_published(self, bench: ComputeBench) -> None:
-        """Its lines come, its secret arrives, its output is in the workspace."""
-        text = 'echo up; cat "$MLPIPE_SECRET_KEY" | wc -c > "$1"'
-        job = bench.job("sh", "-c", text, "sh", OutputPath("o"), secrets={"key": SECRET}, outputs=outputs(FILE))
-        (out,) = bench.run(job).outputs
-        assert bench.read(out).strip() == str(len(SECRET)).encode()
-        assert "up" in bench.lines
-
-    def test_a_step_is_cancelled(self, bench: ComputeBench) -> None:
-        """While its lines are read."""
-        compute = bench.make(bench)
-        job = bench.job("sh", "-c", "echo up; exec sleep 600", grace=1.0)
-        with pytest.raises(StepCancelledError):
-            compute.run(job, lambda line: threading.Thread(target=compute.cancel).start() if line == "up" else None)
 
 
 def test_a_remote_engine_needs_an_agent_and_stores_that_it_reaches(

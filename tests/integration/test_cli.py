@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from airflow_mlpipe.cli.forget import forget
 from airflow_mlpipe.cli.gc import gc
 from airflow_mlpipe.cli.listing import ls
+from airflow_mlpipe.cli.pins import pin
 from airflow_mlpipe.cli.plan import plan
-from airflow_mlpipe.cli.show import show
+from airflow_mlpipe.cli.show import show, small_values
 from airflow_mlpipe.cli.why import why
 
 PIPELINE = """
@@ -39,7 +41,7 @@ def mlpipe(run_dag, monkeypatch, capsys):
     from airflow_mlpipe.cli.options import COMMANDS
 
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")  # set by the commands; restored after the test
-    functions = {"why": why, "plan": plan, "ls": ls, "show": show, "gc": gc}
+    functions = {"why": why, "plan": plan, "ls": ls, "show": show, "gc": gc, "pin": pin, "forget": forget}
 
     def run(name: str, *arguments: str) -> dict:
         parser = argparse.ArgumentParser()
@@ -109,6 +111,41 @@ def test_gc_needs_all_of_what_a_real_run_recorded(run_dag, mlpipe):
     document = mlpipe("gc", "--grace", "0", "--yes")
     assert not {line["kind"] for line in document["kinds"] if line["count"]} & {"record", "run", "key", "blob", "tree"}
     assert run_dag(PIPELINE).reused == ["prepare", "train"]
+
+
+FUNCTIONS = """
+from airflow_mlpipe import step
+
+with DAG("functions"):
+    @step
+    def power(base: int, exponent: int = 2) -> dict:
+        return {"power": base ** exponent, "password": "hush"}
+
+    power.expand(base=[2, 3])
+"""
+
+
+def test_functions_are_steps_for_every_command(run_dag, mlpipe):
+    """An instance is explained, listed, shown with its small value, pinned, and forgotten like any step."""
+    from airflow_mlpipe.hooks.workspace import Stores
+
+    run_dag(FUNCTIONS)
+    run_dag(FUNCTIONS.replace("exponent: int = 2", "exponent: int = 3"))
+    explained = mlpipe("why", "functions", "power", "--map-index", "1")
+    assert [(d["code"], d["subject"]) for d in explained["differences"]] == [("CODE", "power()"), ("PARAM", "exponent")]
+    records = mlpipe("ls", "--dag", "functions", "--task", "power")["records"]
+    assert sorted(r["producer"]["map_index"] for r in records) == [0, 0, 1, 1]
+    shown = mlpipe("show", "functions", "power", "--map-index", "1")
+    assert shown["key"]["params"] == {"base": 3, "exponent": 3}
+    assert "power()" in shown["key"]["code"]["files"]
+    fingerprint = shown["record"]["fingerprint"]
+    values = small_values(Stores().workspace.records.get(fingerprint))
+    assert values == {"return_value": {"power": 27, "password": "***"}}
+    assert mlpipe("pin", fingerprint)["pinned"] is True
+    forgotten = mlpipe("forget", "functions", "power", "--yes")
+    assert (len(forgotten["forgotten"]), forgotten["pinned"]) == (3, 1)
+    planned = {s["map_index"]: s["outcome"] for s in mlpipe("plan", "functions")["steps"]}
+    assert planned == {0: "execute", 1: "reuse"}
 
 
 def test_a_dag_that_does_not_exist_is_a_usage_error(run_dag, mlpipe, capsys):

@@ -21,8 +21,17 @@ if importlib.util.find_spec("airflow.providers.openlineage") is None:
 
 DAG_FILE = """
 import pendulum
+from pathlib import Path
 from airflow.sdk import DAG
-from airflow_mlpipe import CommandStep, DataReference, Datastore, PipelineData
+from airflow_mlpipe import CommandStep, DataReference, Datastore, PipelineData, step
+
+@step
+def packed(tree: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(tree.iterdir()))
+
+@step
+def length(data: bytes) -> int:
+    return len(data)
 
 with DAG("lineage", schedule=None):
     lake = Datastore("lake", url="@LAKE@")
@@ -31,6 +40,7 @@ with DAG("lineage", schedule=None):
     CommandStep(task_id="copy", command=["cp", raw, tree], inputs=[raw], outputs=[tree])
     CommandStep(task_id="list", command=["sh", "-c", "ls $0 > $1", tree, note], inputs=[tree], outputs=[note])
     CommandStep(task_id="fail", command=["false", note], inputs=[note], outputs=[PipelineData("never")])
+    length(packed(tree))
 """
 RUN = """
 import sys
@@ -96,7 +106,7 @@ def told(airflow_db, airflow_home, tmp_path_factory):
 
 def test_both_runs_told_of_each_step(told):
     """A start and an end each; the second run was reused."""
-    assert told.log.count("REUSED from lineage/") == 2
+    assert told.log.count("REUSED from lineage/") == 4
     for job, end in (("copy", "COMPLETE"), ("list", "COMPLETE"), ("fail", "FAIL")):
         assert (len(told.of(job, "START")), len(told.of(job, end))) == (2, 2)
 
@@ -123,6 +133,17 @@ def test_the_output_of_one_step_is_the_input_of_the_next(told):
     """The same dataset and version, so that the graph is whole."""
     for producer, consumer in zip(told.of("copy", "COMPLETE"), told.of("list", "COMPLETE"), strict=True):
         assert versions(consumer["inputs"]) == versions(producer["outputs"])
+
+
+def test_a_function_has_its_arguments_as_inputs_and_its_value_as_an_output(told):
+    """Data by digest, executed or reused; a small value that XCom itself holds is no dataset."""
+    copied, packed, counted = (told.of(job, "COMPLETE") for job in ("copy", "packed", "length"))
+    for before, function, after in zip(copied, packed, counted, strict=True):
+        assert versions(function["inputs"]) == versions(before["outputs"])
+        ((_, _, version),) = versions(function["outputs"])
+        assert version == digest_bytes(b"1,2")
+        assert versions(after["inputs"]) == versions(function["outputs"])
+        assert after["outputs"] == []
 
 
 def test_a_step_that_failed_has_inputs_and_no_outputs(told):

@@ -150,3 +150,32 @@ def test_a_plan_says_what_changed(ran):
         assert old in PIPELINE
         planned = plan(ran, PIPELINE.replace(old, new))
         assert {name: why(planned, name) for name in says} == says, (old, new)
+
+
+def test_what_only_a_run_knows_is_unknown_and_says_why(run_dag):
+    """A mapped TaskGroup, an empty list, a value without members; the other steps are planned."""
+    dag = run_dag.parse(
+        """
+from airflow.sdk import task_group
+from airflow_mlpipe import step
+
+@step
+def one(x: int) -> int:
+    return x
+
+@task_group
+def group(x):
+    one(x)
+
+with DAG("unknown", schedule=None):
+    group.expand(x=[1, 2])
+    one.override(task_id="none").expand(x=[])
+    one.override(task_id="made")(1)
+"""
+    )
+    planned = {s.task_id: f"{s.outcome} {s.reasons[0].new or ''}".strip() for s in plan_dag(dag)}
+    assert planned == {
+        "group.one": "unknown it is in a mapped TaskGroup, whose instances are known in a run only",
+        "none": "unknown it is mapped over nothing: Airflow skips it",
+        "made": "execute",
+    }

@@ -74,7 +74,7 @@ def digests(tmp_path: Path) -> Callable[..., dict[str, str]]:
 
 def test_what_a_function_names_counts(digests):
     """Its source, functions and classes of its file, values, those of enclosing functions, and imported files."""
-    named = {"DEPTH", "FACTOR", "LAYERS", "Model()", "RATE", "limit", "scale()"}
+    named = {"DEPTH", "FACTOR", "LAYERS", "Model()", "RATE", "STARTED", "limit", "scale()"}
     assert digests().keys() == named | {"make.<locals>.train()", "defaults", "helper.py"}
 
 
@@ -98,6 +98,55 @@ def test_a_change_is_seen_where_the_function_uses_it(digests, old, new, changed)
     before, after = digests(), digests((old, new))
     assert {name for name in before if before[name] != after[name]} == changed
     assert before.keys() == after.keys()
+
+
+PARTIAL = """
+import functools
+import logging
+
+LOG = logging.getLogger("quiet")
+
+def add(a, b):
+    return a + b
+
+class Config:
+    def __init__(self, depth):
+        self.depth = depth
+
+PLUS = functools.partial(add, 10)
+CONFIG = Config(3)
+OTHER = Config(4)
+
+def train(x):
+    LOG.info("training")
+    return PLUS(x) * CONFIG.depth
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("(add, 10)", "(add, 11)", {"PLUS"}),
+        ("return a + b", "return b + a", {"add()"}),
+        ("CONFIG = Config(3)", "CONFIG = Config(5)", {"CONFIG"}),
+        ("self.depth = depth", "self.depth = -depth", {"Config()"}),
+        ("Config(4)", "Config(5)", set()),
+    ],
+)
+def test_a_value_that_cannot_be_compared_counts_by_how_it_is_made(monkeypatch, tmp_path, old, new, changed):
+    """A partial, an instance: the statement, and what that names."""
+
+    def digests(text: str, name: str) -> dict[str, str]:
+        (tmp_path / f"{name}.py").write_text(text)
+        spec = importlib.util.spec_from_file_location(name, tmp_path / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        return code_of_function(module.train, tmp_path / "cache")
+
+    before, after = digests(PARTIAL, "partial_one"), digests(PARTIAL.replace(old, new), "partial_two")
+    assert {name for name in before if before[name] != after[name]} == changed
+    assert before.keys() == {"train()", "PLUS", "add()", "CONFIG", "Config()", "LOG"}
 
 
 def test_the_place_of_the_file_does_not_count(digests):
