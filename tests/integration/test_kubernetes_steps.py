@@ -155,3 +155,20 @@ def test_a_step_asks_the_api_for_no_more_than_airflows_own_operator(
     theirs = asked(OPERATOR.format(namespace=namespace, image=base_image, config=config))
     ours = asked(OURS.replace("{image}", base_image))
     assert 0 < ours <= theirs, (ours, theirs)
+
+
+def test_a_compute_behind_two_connections_answers(kubernetes_double: KubernetesDouble, monkeypatch, namespace):
+    """Its options in one of ours, its cluster in one of Airflow's own type; the button in the form asks the cluster."""
+    from airflow_mlpipe.hooks.computes import ComputeHook
+
+    cluster = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubernetes_double.kubeconfig)}}
+    ours = {"kind": "kubernetes", "connection": "their_cluster", "namespace": namespace, "gpus": '{"a100": {}}'}
+    monkeypatch.setenv("AIRFLOW_CONN_THEIR_CLUSTER", json.dumps(cluster))
+    monkeypatch.setenv("AIRFLOW_CONN_PODS", json.dumps({"conn_type": "mlpipe_compute", "extra": ours}))
+    assert ComputeHook("pods").test_connection() == (True, f"the cluster lets this user see the pods of {namespace}")
+    _, nobody = kubernetes_double.add_user(f"nobody-{uuid.uuid4().hex[:6]}", ())
+    cluster["extra"] = {"kube_config_path": str(nobody)}
+    monkeypatch.setenv("AIRFLOW_CONN_THEIR_CLUSTER", json.dumps(cluster))
+    answers, why = ComputeHook("pods").test_connection()
+    assert not answers
+    assert "cannot list resource" in why
