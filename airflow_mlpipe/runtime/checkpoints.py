@@ -43,6 +43,7 @@ class Checkpoints:
                 target.mkdir(parents=True, exist_ok=True)
                 target.chmod(0o777)
             else:
+                target.unlink(missing_ok=True)
                 files.append((entry, target))
         with ThreadPoolExecutor(THREADS, "mlpipe-checkpoints") as pool:
             list(pool.map(lambda one: self._contents.fetch(one[0].digest, one[1]), files))

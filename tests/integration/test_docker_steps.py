@@ -114,7 +114,7 @@ def test_a_compute_that_does_not_exist_is_an_error_with_those_that_do(run_dag, b
     )
     assert run["one"].state == "failed"
     assert "there is no such compute" in run["one"].log
-    assert "'docker', 'local'" in run["one"].log
+    assert "'docker', 'kubernetes', 'local'" in run["one"].log
 
 
 def test_a_compute_has_the_options_that_the_deployment_says(run_dag, base_image, monkeypatch):

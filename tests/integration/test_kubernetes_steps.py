@@ -71,14 +71,15 @@ def namespace(
         "resolve_digest": False,
         "user": "1000:1000",
     }
+    workspace = f"s3://{s3.new_bucket()}/ml"
     connection = {
         "conn_type": "mlpipe_datastore",
         "login": "testing",
         "password": "testing",
-        "extra": {"endpoint_url": s3.endpoint, "region": "us-east-1"},
+        "extra": {"url": workspace, "endpoint_url": s3.endpoint, "region": "us-east-1"},
     }
     monkeypatch.setenv("AIRFLOW__MLPIPE__COMPUTES", json.dumps({"cluster": compute}))
-    monkeypatch.setenv("AIRFLOW__MLPIPE__WORKSPACE", f"s3://{s3.new_bucket()}/ml")
+    monkeypatch.setenv("AIRFLOW__MLPIPE__WORKSPACE", workspace)
     monkeypatch.setenv("AIRFLOW__MLPIPE__WORKSPACE_CONNECTION", "bucket")
     monkeypatch.setenv("AIRFLOW_CONN_BUCKET", json.dumps(connection))
     yield name
@@ -118,3 +119,56 @@ def test_a_deferred_step_that_fails_is_told_as_any_other(run_dag, base_image, na
     run = run_dag(DEFERRED.replace("{image}", base_image).replace("{script}", "echo why; exit 3"))
     assert run["one"].state == "failed"
     assert "ended with exit code 3" in run["one"].log
+
+
+OPERATOR = """
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+    with DAG("operator", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+        KubernetesPodOperator(task_id="one", name="one", namespace="{namespace}", image="{image}",
+                              cmds=["/bin/sh", "-c"], arguments=["sleep 8"], config_file="{config}",
+                              container_security_context={{"allowPrivilegeEscalation": False, "runAsUser": 1000,
+                                  "runAsNonRoot": True, "capabilities": {{"drop": ["ALL"]}},
+                                  "seccompProfile": {{"type": "RuntimeDefault"}}}})
+    """
+OURS = """
+    from airflow_mlpipe import CommandStep, Environment
+
+    with DAG("ours", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+        CommandStep(task_id="one", command=["sh", "-c", "sleep 8"], compute_target="cluster",
+                    environment=Environment(image="{image}"))
+    """
+
+
+def test_a_step_asks_the_api_for_no_more_than_airflows_own_operator(
+    run_dag, base_image, kubernetes_double: KubernetesDouble, namespace
+):
+    """For a program of the same length."""
+
+    def asked(source: str) -> int:
+        before = len(kubernetes_double.requests(path=namespace))
+        run = run_dag(source)
+        assert run.state == "success", run.log
+        return len(kubernetes_double.requests(path=namespace)) - before
+
+    config = str(kubernetes_double.kubeconfig)
+    theirs = asked(OPERATOR.format(namespace=namespace, image=base_image, config=config))
+    ours = asked(OURS.replace("{image}", base_image))
+    assert 0 < ours <= theirs, (ours, theirs)
+
+
+def test_a_compute_behind_two_connections_answers(kubernetes_double: KubernetesDouble, monkeypatch, namespace):
+    """Its options in one of ours, its cluster in one of Airflow's own type; the button in the form asks the cluster."""
+    from airflow_mlpipe.hooks.computes import ComputeHook
+
+    cluster = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubernetes_double.kubeconfig)}}
+    ours = {"kind": "kubernetes", "connection": "their_cluster", "namespace": namespace, "gpus": '{"a100": {}}'}
+    monkeypatch.setenv("AIRFLOW_CONN_THEIR_CLUSTER", json.dumps(cluster))
+    monkeypatch.setenv("AIRFLOW_CONN_PODS", json.dumps({"conn_type": "mlpipe_compute", "extra": ours}))
+    assert ComputeHook("pods").test_connection() == (True, f"the cluster lets this user see the pods of {namespace}")
+    _, nobody = kubernetes_double.add_user(f"nobody-{uuid.uuid4().hex[:6]}", ())
+    cluster["extra"] = {"kube_config_path": str(nobody)}
+    monkeypatch.setenv("AIRFLOW_CONN_THEIR_CLUSTER", json.dumps(cluster))
+    answers, why = ComputeHook("pods").test_connection()
+    assert not answers
+    assert "cannot list resource" in why

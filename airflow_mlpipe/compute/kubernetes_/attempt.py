@@ -21,6 +21,7 @@ from airflow_mlpipe.compute.kubernetes_.spec import pod_of, secret_of
 from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
 from airflow_mlpipe.errors import ComputeError, MLPipeError, ProgramFailedError, StepCancelledError
 from airflow_mlpipe.runtime.candidates import Candidates
+from airflow_mlpipe.runtime.checkpoints import Checkpoints
 from airflow_mlpipe.runtime.function import FunctionError
 from airflow_mlpipe.runtime.job import Job, JobResult
 from airflow_mlpipe.runtime.orders import make_order, put_order
@@ -77,7 +78,7 @@ class PodAttempt:
         except BaseException:
             self._remove(pod)
             raise
-        self._remove(pod)
+        self._remove(pod, succeeded=True)
         return result
 
     def begin(self) -> Object:
@@ -197,17 +198,20 @@ class PodAttempt:
         result = self._candidates.commit(self._attempt, where=self._where, seconds=ended.seconds, recheck=recheck)
         return replace(result, outputs=with_own_uris(result.outputs, self._place.stores))
 
-    def _remove(self, pod: Object) -> None:
+    def _remove(self, pod: Object, *, succeeded: bool = False) -> None:
         """Whatever happened: nothing of ours stays in the cluster, and no candidate in the workspace."""
         try:
             self._cluster.delete("pod", pod["metadata"]["name"], uid=pod["metadata"]["uid"], grace=0)
             if not self._is_owned:
                 self._cluster.delete("secret", name_of(self._job))
-            self._forget(pod)
+            self._forget(pod, succeeded)
         except MLPipeError as error:
             self._on_line(f"cannot remove what is left of the pod: {error}")
 
-    def _forget(self, pod: Object) -> None:
+    def _forget(self, pod: Object, succeeded: bool) -> None:
         fingerprint = pod["metadata"]["annotations"][f"{PREFIX}fingerprint"]
-        self._place.stores.contents("").store.delete([order_key(fingerprint, self._attempt)])
+        contents = self._place.stores.contents("")
+        contents.store.delete([order_key(fingerprint, self._attempt)])
         self._candidates.forget(self._attempt)
+        if succeeded:
+            Checkpoints(contents, fingerprint).forget()

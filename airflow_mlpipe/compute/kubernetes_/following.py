@@ -142,7 +142,8 @@ class Following:
                 raise found
             pulling = pulling or reason in words.PULLING
         self._pulling = (self._pulling or now) if pulling else None
-        if self._started is None and (state.restarts(pod) or state.terminated(pod, AGENT) is not None):
+        begun = self._started is not None or self._ended_at is not None
+        if not begun and (state.restarts(pod) or state.terminated(pod, AGENT) is not None):
             self._look_for_agent(pod)
 
     def _look_for_agent(self, pod: Object) -> None:
@@ -238,7 +239,7 @@ class Following:
         if stop is None and pod["status"].get("reason") == "DeadlineExceeded":
             stop = "timeout"
         code = int(end["exitCode"]) if end is not None else int(-signal.SIGTERM)
-        if stop is None and (end is None or code != 0):
+        if stop is None and (end is None or code != 0 or words.was_asked_to_end(pod, end.get("finishedAt"))):
             outside = words.ended_from_outside(pod, self._limits.where)
             if outside is None and end is None:
                 outside = words.refused_by_node(pod, self._limits.where) or self._deleted()

@@ -28,6 +28,9 @@ _DISRUPTIONS: Mapping[str, tuple[str, str]] = {
 }
 
 
+_ENDED_BY_NODE = ("Evicted", "Preempting", "NodeAffinity", "NodeShutdown", "Terminated")
+
+
 def image_trouble(container: str, reason: str, message: str, image: str, where: str) -> MLPipeError | None:
     """Why an image will not come, if that is certain."""
     whose = "the agent's image" if container == AGENT else "the image"
@@ -81,7 +84,7 @@ def ended_from_outside(pod: state.Pod, where: str) -> ComputeError | None:
     if (disruption := state.disruption(pod)) is not None:
         reason, what = _DISRUPTIONS.get(str(disruption.get("reason")), ("evicted", "the pod was ended by the cluster"))
         return ComputeError(f"{what}: {_short(disruption.get('message', ''))}", reason=reason, where=where, given=name)
-    if status.get("reason") in ("Evicted", "Preempting", "NodeAffinity", "NodeShutdown", "Terminated"):
+    if status.get("reason") in _ENDED_BY_NODE:
         said = f"{status['reason']}: {status.get('message', '')}"
         return ComputeError(f"the pod's node ended it ({_short(said)})", reason="evicted", where=where, given=name)
     if status.get("reason") == "NodeLost":
@@ -89,6 +92,18 @@ def ended_from_outside(pod: state.Pod, where: str) -> ComputeError | None:
     if state.is_going(pod):
         return ComputeError("somebody deleted the pod", reason="deleted", where=where, given=name)
     return None
+
+
+def was_asked_to_end(pod: state.Pod, finished: str | None) -> bool:
+    """Whether a program ended after its pod was told to: that it ended well then does not mean that it was done."""
+    if pod.get("status", {}).get("reason") in _ENDED_BY_NODE:
+        return True
+    metadata = pod["metadata"]
+    if not state.is_going(pod) or not finished:
+        return False
+    grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
+    asked = state.moment(metadata["deletionTimestamp"]).timestamp() - grace
+    return int(state.moment(finished).timestamp()) >= int(asked)
 
 
 def refused_by_node(pod: state.Pod, where: str) -> ComputeError | None:

@@ -100,6 +100,18 @@ def test_a_program_that_was_not_started_is_known(terminated: dict[str, Any], num
     assert words.start_error(terminated) == number
 
 
+@pytest.mark.parametrize(
+    ("finished", "asked"),
+    [("2026-11-21T00:00:09Z", False), ("2026-11-21T00:00:10Z", True), ("2026-11-21T00:00:11Z", True), (None, False)],
+)
+def test_a_program_that_ended_when_it_was_asked_to_was_not_done(finished: str | None, asked: bool) -> None:
+    """A pod is asked so long before its time of deletion as it has grace."""
+    metadata = {"name": "p", "deletionTimestamp": "2026-11-21T00:01:10Z", "deletionGracePeriodSeconds": 60}
+    assert words.was_asked_to_end({"metadata": metadata, "status": {}}, finished) is asked
+    assert words.was_asked_to_end(pod(reason="Evicted"), finished)
+    assert not words.was_asked_to_end(pod(), finished)
+
+
 def test_a_pod_that_its_node_did_not_admit_is_told() -> None:
     """No program was started."""
     error = words.refused_by_node(pod(phase="Failed", reason="OutOfcpu", message="Node didn't have enough"), "step")
