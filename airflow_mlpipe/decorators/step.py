@@ -29,6 +29,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+_OF_PROGRAMS = frozenset({"arguments", "command", "inputs", "parameters", "script_name", "source_directory"})
+
+
 class StepFunction(_TaskDecorator):  # type: ignore[type-arg]
     """A decorated function; ``.function`` is the plain one."""
 
@@ -112,6 +115,14 @@ def step(python_callable: Callable[..., Any] | None = None, /, **kwargs: Any) ->
     if kwargs.pop("multiple_outputs", False):
         raise DefinitionError(
             "multiple_outputs is not for steps", where="step", fix="annotate the result: -> Outputs(a=..., b=...)"
+        )
+
+    if unknown := sorted(_OF_PROGRAMS & kwargs.keys()):
+        raise DefinitionError(
+            "these are arguments of steps that run a program",
+            where="step",
+            given=unknown,
+            fix="give the function its values and data when you call it",
         )
 
     @maker

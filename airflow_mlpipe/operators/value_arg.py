@@ -7,7 +7,7 @@ a classic operator - it is the value itself, read when that task is rendered.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
@@ -26,6 +26,10 @@ class ValueArg(OutputArg):
             f"step {self.operator.task_id!r} has no output {name!r}; it has: "
             + (", ".join(sorted(output_names(self.operator))) or "one value")
         )
+
+    def __iter__(self) -> NoReturn:
+        names = ", ".join(f".{name}" for name in output_names(self.operator)) or "none: it returns one value"
+        raise TypeError(f"the result of step {self.operator.task_id!r} is not a tuple; its outputs are {names}")
 
     def __getitem__(self, item: str) -> ValueArg:
         return ValueArg(self.operator, key=item)

@@ -142,4 +142,4 @@ def coerce(value: Any, annotation: Any, *, name: str) -> Any:
         except (KeyError, ValueError):
             continue
     shown = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    raise ValueError(f"parameter {name}: the text {value!r} is no {shown}")
+    raise ValueError(f"{name} got the text {value!r}, which is no {shown}")

@@ -93,6 +93,12 @@ def _arguments(call: Mapping[str, Any], function: Any) -> dict[str, Any]:
 
         try:
             given[name] = coerce(decode(document, annotation, load), annotation, name=name)
+        except ModuleNotFoundError as error:
+            raise MLPipeError(
+                f"the library {error.name!r} is not in the environment of this step",
+                where=f"argument {name!r}",
+                fix="add it to the requirements or the image, or annotate a form that needs another library",
+            ) from error
         except ValueError as error:
             if isinstance(error, MLPipeError):
                 raise

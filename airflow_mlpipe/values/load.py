@@ -92,7 +92,12 @@ def _checked(value: Any, want: Wanted, found: Materializer, name: str) -> Any:
     if not want.names or any(n in found.forms for n in want.names):
         return value
     if not set(want.names[:1]) & set(type_names(type(value))):
-        raise StepError("the value has no such form", where=name, given=registry.describe(value), valid=found.forms)
+        raise StepError(
+            f"a {registry.describe(value)} cannot be given as {want.names[0]}",
+            where=name,
+            valid=found.forms,
+            fix="annotate the parameter as one of these, or convert the value in the function",
+        )
     return value
 
 

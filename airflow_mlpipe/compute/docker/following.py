@@ -107,6 +107,8 @@ class Following:
         code = int(state["ExitCode"])
         out_of_memory = bool(state.get("OOMKilled")) and code != 0
         limited = out_of_memory and self._program.memory_limit is not None
+        if limited and self._program.memory_limit is not None:
+            self._peak = max(self._peak, self._program.memory_limit)  # the kernel saw it there
         return Ended(
             exit_code=-int(signal.SIGKILL) if out_of_memory else _SIGNALS.get(code, code),
             stop=self._stop or ("memory" if limited else None),

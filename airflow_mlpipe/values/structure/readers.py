@@ -43,6 +43,8 @@ def _read_numpy(document: Mapping[str, Any]) -> Any:
     kind = np.dtype(document["value"]["dtype"])
     if kind.kind in "VO":
         raise ValueError(f"no scalar is of dtype {kind}")
+    if not isinstance(document["value"]["value"], str):
+        return np.array([document["value"]["value"]], kind)[0]
     raw = base64.b64decode(document["value"]["value"])
     return np.frombuffer(raw, kind, 1)[0] if kind.itemsize else kind.type()
 

@@ -80,7 +80,9 @@ def write_library_scalar(value: Any, path: str) -> dict[str, Any] | None:
     if "numpy.generic" in names:
         if value.dtype.kind in "VO":
             raise UnsupportedValueError(path, value)
-        return tagged("numpy", {"dtype": value.dtype.str, "value": base64_of(value.tobytes())})
+        number = value.item() if value.dtype.kind in "iuf" and value.itemsize <= 8 else None
+        readable = number is not None and math.isfinite(number)  # people read metrics in XCom
+        return tagged("numpy", {"dtype": value.dtype.str, "value": number if readable else base64_of(value.tobytes())})
     if not names or names[0] not in ("pandas.Timestamp", "pandas.Timedelta", "pandas.NaTType"):
         return None
     if names[0] == "pandas.NaTType":
