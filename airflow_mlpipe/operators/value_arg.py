@@ -14,6 +14,7 @@ from airflow.sdk.definitions.xcom_arg import PlainXComArg
 from airflow_mlpipe.operators.composites import LoadedMembers, members
 from airflow_mlpipe.operators.output_arg import OutputArg
 from airflow_mlpipe.operators.ports import output_names
+from airflow_mlpipe.operators.xcoms import VALUE
 
 
 class ValueArg(OutputArg):
@@ -28,8 +29,9 @@ class ValueArg(OutputArg):
         )
 
     def __iter__(self) -> NoReturn:
-        names = ", ".join(f".{name}" for name in output_names(self.operator)) or "none: it returns one value"
-        raise TypeError(f"the result of step {self.operator.task_id!r} is not a tuple; its outputs are {names}")
+        names = sorted(output_names(self.operator) - {VALUE})
+        said = "its outputs are " + ", ".join(f".{name}" for name in names) if names else "it returns one value"
+        raise TypeError(f"the result of step {self.operator.task_id!r} is not a tuple; {said}")
 
     def __getitem__(self, item: str) -> ValueArg:
         return ValueArg(self.operator, key=item)
