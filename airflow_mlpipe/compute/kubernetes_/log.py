@@ -83,7 +83,7 @@ class PodLog:
                 self.heard = time.monotonic()
                 if text.endswith(b"\n"):
                     self._whole.put(text)
-                    self._last = stamp
+                    self._last = later(self._last, stamp)
                 else:
                     self._rest = text
             self._was_read = True
@@ -105,6 +105,11 @@ def stamped(lines: Iterable[bytes], read: str) -> Iterator[tuple[str, bytes]]:
         stamp = moment.decode("ascii", "replace")
         if _order(stamp) > last:
             yield stamp, text
+
+
+def later(one: str, other: str) -> str:
+    """The later of two moments: lines of the program's two streams may be a little out of order."""
+    return max(one, other, key=_order)
 
 
 def _order(moment: str) -> tuple[str, str]:
