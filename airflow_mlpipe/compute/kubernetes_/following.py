@@ -23,8 +23,8 @@ from airflow_mlpipe.errors import ComputeError, MLPipeError
 from airflow_mlpipe.runtime.verdict import Ended, Stop
 
 _ROUND = 0.3  # seconds between looks at the clock
-_AGAIN = 2.0  # seconds before a log that broke is read again
-_LAST_LINES = 15.0  # seconds that a log may go on after its container's end
+_AGAIN, _AGAIN_AT_MOST = 2.0, 30.0  # seconds between two beginnings of a log that breaks
+_LAST_LINES = 15.0  # seconds that a log may be silent after its container's end
 _MARGIN = 15.0  # seconds that a cluster may take to do what it was asked for
 _STARTS = 3  # of the agent, without a word from it
 _SIGNALS = {128 + s: -int(s) for s in (signal.SIGKILL, signal.SIGTERM, signal.SIGABRT, signal.SIGSEGV, signal.SIGINT)}
@@ -72,7 +72,7 @@ class Following:
         self._started: float | None = None
         self._ended_at: float | None = None
         self._going: float | None = None
-        self._log_from = 0.0
+        self._log_from, self._log_wait = 0.0, _AGAIN
         self._stop: Stop | None = None
         self._kill_at: float | None = None
         self._gone = False
@@ -170,26 +170,29 @@ class Following:
 
     def _read_log(self) -> None:
         if self._log.is_reading:
-            self._log.pump(_ROUND)
-            self._log_from = time.monotonic() + _AGAIN
-        begun = self._started is not None or self._ended_at is not None
-        if not begun or self._log.is_reading or time.monotonic() < self._log_from:
+            if not self._log.pump(_ROUND):  # the end of the program is often told a little later
+                self._log_from = max(self._log_from, time.monotonic() + _AGAIN)
             return
-        if (
-            not self._log.was_read or self._ended_at is None
-        ):  # it was cut; or the status is late, and no line comes twice
-            self._log_from = time.monotonic() + _AGAIN
+        begun = self._started is not None or self._ended_at is not None
+        if not begun or time.monotonic() < self._log_from:
+            return
+        if not self._log.was_read or self._ended_at is None:  # it was cut, or the status is late
+            self._log_from = time.monotonic() + self._log_wait
+            self._log_wait = min(self._log_wait * 2, _AGAIN_AT_MOST)
             self._log.start()
 
     def _read_last_lines(self) -> None:
-        until = time.monotonic() + _LAST_LINES
+        """As long as they come: much may have been written at the end."""
+        now = ended = time.monotonic()
+        self._log_from, self._log_wait = min(self._log_from, now + _AGAIN), _AGAIN
         begun = self._started is not None or self._ended_at is not None
-        while begun and not self._log.was_read and time.monotonic() < until:
+        while begun and not self._log.was_read and now - max(ended, self._log.heard) < _LAST_LINES:
             if not self._log.is_reading and self._gone:
                 break
             self._read_log()
             if not self._log.is_reading:
                 time.sleep(_ROUND)
+            now = time.monotonic()
         self._log.pump(0)
 
     # ---- limits ----------------------------------------------------------------------------------------------------

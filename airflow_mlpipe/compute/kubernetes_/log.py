@@ -20,6 +20,7 @@ class PodLog:
     """Reads a container's output in a thread; lines are handed on where :meth:`pump` is called.
 
     :param since: the moment, as the API writes it, after which lines are new.
+    :ivar heard: when the last line came, by this machine's monotonic clock.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class PodLog:
         self._on_line = on_line
         self._last = since  # the moment of the last whole line
         self._rest = b""  # what came after it, when the stream ended there
+        self.heard = time.monotonic()
         self._whole: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._lines = Lines(self._line, time.monotonic)
         self._stream: Stream | None = None
@@ -52,8 +54,8 @@ class PodLog:
         """Whether it could be opened at all, and has come to an end."""
         return self._was_read
 
-    def pump(self, seconds: float) -> None:
-        """Hand on what has come, waiting so long for more."""
+    def pump(self, seconds: float) -> bool:
+        """Hand on what has come, waiting so long for more; whether the stream goes on."""
         try:
             piece = self._whole.get(timeout=seconds)
             while True:
@@ -64,6 +66,7 @@ class PodLog:
                 piece = self._whole.get_nowait()
         except queue.Empty:
             self._lines.tick()
+        return self._reading
 
     def close(self) -> None:
         """The container has ended, or is of no interest any more: what is left is a line."""
@@ -77,9 +80,10 @@ class PodLog:
             self._stream = self._cluster.log(self._pod, self._container, since_second(self._last))
             read, self._rest = self._last, b""
             for stamp, text in stamped(self._stream, read):
+                self.heard = time.monotonic()
                 if text.endswith(b"\n"):
                     self._whole.put(text)
-                    self._last = stamp
+                    self._last = later(self._last, stamp)
                 else:
                     self._rest = text
             self._was_read = True
@@ -101,6 +105,11 @@ def stamped(lines: Iterable[bytes], read: str) -> Iterator[tuple[str, bytes]]:
         stamp = moment.decode("ascii", "replace")
         if _order(stamp) > last:
             yield stamp, text
+
+
+def later(one: str, other: str) -> str:
+    """The later of two moments: lines of the program's two streams may be a little out of order."""
+    return max(one, other, key=_order)
 
 
 def _order(moment: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from airflow_mlpipe.compute.base import Polled
 from airflow_mlpipe.compute.kubernetes_ import state, words
 from airflow_mlpipe.compute.kubernetes_.client import Cluster, Object
-from airflow_mlpipe.compute.kubernetes_.log import since_second, stamped
+from airflow_mlpipe.compute.kubernetes_.log import later, since_second, stamped
 from airflow_mlpipe.compute.kubernetes_.names import PREFIX
 from airflow_mlpipe.compute.kubernetes_.spec import AGENT, MAIN
 from airflow_mlpipe.compute.kubernetes_config import KubernetesConfig
@@ -48,12 +48,12 @@ def _read(cluster: Cluster, name: str, since: str, lines: list[str]) -> str:
     """Whole lines only: what has no end yet comes with the next look, or with the worker's."""
     from urllib3.exceptions import HTTPError
 
-    cut = Lines(lines.append, lambda: 0.0)
+    cut, last = Lines(lines.append, lambda: 0.0), since
     try:
         for stamp, text in stamped(cluster.log(name, MAIN, since_second(since), follow=False), since):
             if text.endswith(b"\n"):
                 cut.feed(text)
-                since = stamp
+                last = later(last, stamp)
     except (MLPipeError, HTTPError, OSError):  # a log decides nothing
-        return since
-    return since
+        return last
+    return last

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_mlpipe.compute.kubernetes_ import state, words
-from airflow_mlpipe.compute.kubernetes_.log import since_second, stamped
+from airflow_mlpipe.compute.kubernetes_.log import later, since_second, stamped
 from airflow_mlpipe.compute.kubernetes_.merge import merge
 from airflow_mlpipe.errors import ComputeError, ConfigurationError
 
@@ -132,6 +132,7 @@ def test_lines_that_were_read_are_left_out() -> None:
     lines = [b"2026-11-21T00:00:05.1Z a\n", b"2026-11-21T00:00:05.12Z b\n", b"2026-11-21T00:00:05.123456789Z c d\n"]
     found = list(stamped(lines, "2026-11-21T00:00:05.12Z"))
     assert found == [("2026-11-21T00:00:05.123456789Z", b"c d\n")]
+    assert later("2026-11-21T00:00:05.12Z", "2026-11-21T00:00:05.1Z") == "2026-11-21T00:00:05.12Z"
     assert since_second("2026-11-21T00:00:05.12Z") == "2026-11-21T00:00:05Z"
 
 
