@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -50,7 +51,17 @@ class LogFollower:
         return False
 
     def close(self) -> None:
-        """The container has ended: what is left is a line."""
+        """The container has ended: what is left is a line.
+
+        A stream that is followed may end with the program, before its last lines were written; so it is read once more.
+        """
+        from docker.errors import DockerException
+        from requests.exceptions import RequestException
+
+        with contextlib.suppress(RequestException, DockerException, OSError, ValueError):
+            for moment, text in messages(self._api, self._container, self._last, follow=False):
+                self._last = moment
+                self._lines.feed(text)
         self._lines.close()
 
     def _read(self) -> None:

@@ -193,6 +193,11 @@ class Following:
             if not self._log.is_reading:
                 time.sleep(_ROUND)
             now = time.monotonic()
+        if self._log.was_read and not self._gone:
+            # A stream that is followed may end with the program, before its last lines were written: once more.
+            self._log.start()
+            while self._log.pump(_ROUND) and time.monotonic() - max(ended, self._log.heard) < _LAST_LINES:
+                continue
         self._log.pump(0)
 
     # ---- limits ----------------------------------------------------------------------------------------------------
