@@ -14,7 +14,7 @@ from airflow_mlpipe.compute.base import OnLine, Polled, Recheck
 from airflow_mlpipe.compute.config import DockerConfig, refuse_no_image
 from airflow_mlpipe.compute.docker.describe import describe
 from airflow_mlpipe.compute.docker.engine import open_engine, told
-from airflow_mlpipe.compute.docker.follow import lines_of, messages
+from airflow_mlpipe.compute.docker.follow import latest, lines_of, messages
 from airflow_mlpipe.compute.docker.images import pin_image
 from airflow_mlpipe.compute.docker.remote import RemoteAttempt, kill_remote
 from airflow_mlpipe.compute.docker.runner import ContainerRunner
@@ -112,7 +112,7 @@ class DockerCompute:
         with told(self._config, self._where):
             running = bool(self._api.inspect_container(handle)["State"]["Running"])
             pieces = list(messages(self._api, handle, since, follow=False))
-        last = pieces[-1][0] if pieces else since
+        last = latest(since, *(moment for moment, _ in pieces))
         return Polled(running=running, lines=tuple(lines_of(text for _, text in pieces)), since=last)
 
     def kill(self, handle: str) -> None:

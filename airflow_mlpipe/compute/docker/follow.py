@@ -60,7 +60,7 @@ class LogFollower:
 
         with contextlib.suppress(RequestException, DockerException, OSError, ValueError):
             for moment, text in messages(self._api, self._container, self._last, follow=False):
-                self._last = moment
+                self._last = latest(self._last, moment)
                 self._lines.feed(text)
         self._lines.close()
 
@@ -70,7 +70,7 @@ class LogFollower:
 
         try:
             for moment, text in messages(self._api, self._container, self._last, follow=True):
-                self._last = moment
+                self._last = latest(self._last, moment)
                 self._pieces.put(text)
         except (RequestException, DockerException, OSError, ValueError):
             pass  # whether the container still runs is asked elsewhere; if it does, reading starts again
@@ -100,6 +100,11 @@ def lines_of(pieces: Iterable[bytes]) -> list[str]:
         lines.feed(piece)
     lines.close()
     return found
+
+
+def latest(*moments: str) -> str:
+    """The last of some moments: lines of a program's two streams may be a little out of order."""
+    return max(moments, key=_order)
 
 
 def _order(moment: str) -> tuple[str, str]:
