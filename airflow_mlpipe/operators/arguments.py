@@ -17,25 +17,28 @@ _TEXT = "builtins.str"
 
 
 def taken_arguments(arguments: Iterable[Any], ports: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[Any]]:
-    """Arguments with the data among them replaced by ``{"input": port}``, and the ports that these need.
+    """Arguments with the data among them replaced by ``{"input": port}``, and all ports of the step.
 
-    :param ports: those that the step has; data that one of them brings already are not brought twice.
+    :param ports: those that the step has so far.  One that brings a text or a number to the command line is none.
     """
     from airflow_mlpipe.hooks.values import expanded
 
-    found, added = [], list[Any]()
-    for argument in arguments:
-        value = expanded(argument.held if isinstance(argument, Members) else argument)
-        if _is_text(value):
-            from airflow_mlpipe.hooks.values import load
+    texts = {port["name"]: text for port in ports if (text := _as_text(expanded(port.get("from")))) is not None}
+    said = {a["input"] for a in arguments if isinstance(a, Mapping) and set(a) == {"input"}} & texts.keys()
+    kept = [port for port in ports if port["name"] not in said]
+    return [_taken(argument, texts, kept) for argument in arguments], kept
 
-            found.append(load(value))
-        elif is_reference(value) or _is_plain_data(value):
-            name = _port(as_data(value), [*ports, *added], added)
-            found.append({"input": name})
-        else:
-            found.append(value)
-    return found, added
+
+def _taken(argument: Any, texts: Mapping[str, Any], ports: list[Any]) -> Any:
+    """An argument as the command line has it; data that no port brings get one."""
+    from airflow_mlpipe.hooks.values import expanded
+
+    if isinstance(argument, Mapping) and set(argument) == {"input"}:
+        return texts.get(argument["input"], argument)
+    value = expanded(argument.held if isinstance(argument, Members) else argument)
+    if (text := _as_text(value)) is not None:
+        return text
+    return {"input": _port(as_data(value), ports)} if is_reference(value) or _is_plain_data(value) else value
 
 
 def as_data(value: Any) -> Any:
@@ -60,8 +63,15 @@ def _holds_references(value: Any) -> bool:
     return any(is_reference(one) or _holds_references(one) for one in value)
 
 
-def _is_text(value: Any) -> bool:
-    return is_reference(value) and value.get("format") == JSON and value.get("type") == _TEXT
+def _as_text(value: Any) -> str | int | float | None:
+    """What a command line holds itself: a text, also one that is too long for XCom, a number, a bool."""
+    if isinstance(value, (str, int, float)):
+        return value
+    if is_reference(value) and value.get("format") == JSON and value.get("type") == _TEXT:
+        from airflow_mlpipe.hooks.values import load
+
+        return str(load(value))
+    return None
 
 
 def _is_plain_data(value: Any) -> bool:
@@ -71,7 +81,7 @@ def _is_plain_data(value: Any) -> bool:
     return isinstance(value, list)
 
 
-def _port(reference: Any, ports: Sequence[Mapping[str, Any]], added: list[Any]) -> str:
+def _port(reference: Any, ports: list[Any]) -> str:
     """The name of the port that brings the data; a new one, if there is none."""
     base = str(reference["name"])
     name, number = base, 1
@@ -83,5 +93,5 @@ def _port(reference: Any, ports: Sequence[Mapping[str, Any]], added: list[Any]) 
     while name in taken:
         number += 1
         name = f"{base}_{number}"
-    added.append({"name": name, "from": reference})
+    ports.append({"name": name, "from": reference})
     return name

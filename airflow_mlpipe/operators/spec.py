@@ -82,9 +82,8 @@ def resolve(step: StepOperator, context: Context, salt: Salt, cache: Path | None
     run = dict(context["params"])
     step.take_arguments()
     function = step.read_function(cache)
-    given = _port_list(step.inputs, where)
-    arguments, added = taken_arguments(step.arguments or (), given)
-    ports = tuple(_input(p, where) for p in (*given, *added))
+    arguments, given = taken_arguments(step.arguments or (), _port_list(step.inputs, where))
+    ports = tuple(_input(p, where) for p in given)
     command = tuple(_argument(v, t, where) for v, t in _pairs(arguments, step.raw_arguments))
     hashing = Hashing(ignored=frozenset(step.reuse.ignore), run=run, salt=salt)
     own = [t for t in _texts((step.raw_parameters or {}).values()) if _sole_param(t) is None]  # those count as they are
