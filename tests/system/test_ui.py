@@ -85,7 +85,7 @@ def _connection_form(ui: Ui) -> Locator:
     page.get_by_role("button", name="Add Connection").click()
     form = page.get_by_role("dialog")
     form.get_by_role("combobox").click()
-    page.keyboard.type("MLPipe")
+    page.keyboard.type("MLPipe Datastore")
     page.keyboard.press("Enter")
     form.locator("input[name=login]").wait_for()
     return form
