@@ -305,5 +305,7 @@ def _retry_parent(path: Path, step: Callable[[], bool]) -> bool:
         try:
             return step()
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            # So may the parent's parent be taken, between the two; the next round makes it again.
+            with contextlib.suppress(FileNotFoundError, FileExistsError):
+                path.parent.mkdir(parents=True, exist_ok=True)
     return step()

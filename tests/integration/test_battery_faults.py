@@ -143,16 +143,19 @@ def _compete(number: int, workspace: str, cache: str, start, results) -> None:
 def test_workers_that_come_at_once_execute_once(run_dag, tmp_path, workers):
     """Each of several processes decides at the same moment: one executes, and all have its result."""
     (tmp_path / "cache").mkdir()
-    context = multiprocessing.get_context("fork")
+    # Not forked from this process: its threads (servers, clients) may hold a lock that the copy would wait for forever.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["airflow_mlpipe.hooks.workspace", "airflow_mlpipe.operators.decide"])
     start, results = context.Event(), context.Queue()
     arguments = ((tmp_path / "workspace").as_uri(), str(tmp_path / "cache"), start, results)
     processes = [context.Process(target=_compete, args=(number, *arguments)) for number in range(workers)]
     for process in processes:
         process.start()
     start.set()
-    answers = [results.get(timeout=120) for _ in processes]
     for process in processes:
-        process.join(timeout=60)
+        process.join(timeout=120)
+    assert [process.exitcode for process in processes] == [0] * workers
+    answers = [results.get(timeout=10) for _ in processes]
     assert sum(executed for _, executed, _ in answers) == 1
     assert len({producer for _, _, producer in answers}) == 1
     assert len((tmp_path / "cache" / "executions").read_text().splitlines()) == 1

@@ -57,6 +57,21 @@ def test_race_of_processes_has_one_winner(store: LocalObjectStore) -> None:
             racer.communicate()
 
 
+def test_a_folder_that_others_empty_can_be_written_to(store: LocalObjectStore) -> None:
+    """Three processes write and delete objects of one folder, which goes each time that it is empty: no write fails."""
+    code = """
+        import sys
+        from pathlib import Path
+        from airflow_mlpipe.store.local import LocalObjectStore
+        store, key = LocalObjectStore(Path(sys.argv[1])), f"a/b/c/{sys.argv[2]}"
+        for _ in range(1000):
+            assert store.create(key, b"")
+            store.delete([key])
+    """
+    writers = [start(code, str(store.root), str(n)) for n in range(3)]
+    assert [writer.wait() for writer in writers] == [0] * 3
+
+
 def test_killed_writer_leaves_the_old_object_and_one_leftover(store: LocalObjectStore, tmp_path: Path) -> None:
     """A writer that is killed in the middle of an upload changes nothing that a reader sees; what it left is found."""
     store.put("a", b"old")
