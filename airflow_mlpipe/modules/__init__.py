@@ -2,7 +2,7 @@
 
 A module is a folder with a ``module.yaml`` and its code.  In the order of its life: it is read (``reading``) into a
 definition (``definition``), published into a library (``library``, ``publishing``), asked for (``requests``), found in
-a source (``sources``, ``resolving``), pinned (``lock``), and its code brought to the worker (``fetching``), where it is
+a source (``sources``, ``resolving``), pinned (``locking``), and its code brought to the worker (``fetching``), where it is
 verified before it runs.
 
 Guarantees that what a name and a version stand for never changes, that a version which is not there is an error and

@@ -204,6 +204,10 @@ class StepOperator(Lineage, BaseOperator):
         """
         return None
 
+    def own_notes(self) -> Iterable[str]:
+        """Lines for the log, after the decision, that a kind of step has to say of itself."""
+        return ()
+
     def take_arguments(self) -> None:
         """Called once the step is rendered, before it is looked at; a kind may turn values into inputs here."""
 
@@ -295,8 +299,8 @@ class StepOperator(Lineage, BaseOperator):
             self._wait(decision)
         self._decision: Execute = decision
         self.log.info(tell.executed(decision.reasons))
-        for remark in self._step.snapshot.remarks if self._step.snapshot else ():
-            self.log.info("%s", remark)
+        for note in (*self.own_notes(), *(self._step.snapshot.remarks if self._step.snapshot else ())):
+            self.log.info("%s", note)
 
     def execute(self, context: Context) -> Any:
         """Stage, run, verify, publish; return the program's result, else references to the outputs."""
@@ -335,6 +339,8 @@ class StepOperator(Lineage, BaseOperator):
         record = decision.record
         run = run_of_reuse(self._who, record, decision.remarks, decision.previous)
         self.log.info(tell.reused(run))
+        for note in self.own_notes():
+            self.log.info("%s", note)
         self._run = run
         export_all(self._step.resolved.spec, record, self._stores, self._say)
         push_outputs(context, record, self.pushed_outputs())

@@ -132,11 +132,26 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
         """The module has said everything."""
         return said
 
+    def own_notes(self) -> Iterable[str]:
+        """Which module it is, and what there is to say of it."""
+        digest = f", {self.resolved.digest}" if self.resolved.digest else ""
+        return (f"module {self.resolved.label}{digest}", *self.module_notes)
+
+    module_notes: tuple[str, ...] = ()
+
     def definition_file(self, dag_file: str) -> str:
-        """The module's own, on this disk."""
-        folder = self.resolved.folder
-        assert folder is not None
-        return os.path.join(folder, FILE)
+        """The module's own, on this disk, where its code has been verified.
+
+        :raises CorruptedError: when what the library has is not what was published.
+        :raises DefinitionError: when the version was yanked meanwhile, and is not locked.
+        """
+        from airflow_mlpipe.hooks.workspace import Stores
+        from airflow_mlpipe.modules.fetching import code_folder
+        from airflow_mlpipe.modules.standing import standing_of
+
+        stores = Stores()
+        object.__setattr__(self, "module_notes", standing_of(self.resolved, stores, where=f"step {self.task_id!r}"))
+        return os.path.join(code_folder(self.resolved, stores), FILE)
 
     def environment_file(self, dag_file: str) -> str:
         """The module's own, unless the author gave the environment."""
