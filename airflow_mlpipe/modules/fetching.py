@@ -9,8 +9,11 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from airflow_mlpipe.errors import CorruptedError, DefinitionError, MLPipeError, ObjectNotFoundError
+from airflow_mlpipe.fingerprint.code import Source, widened
 from airflow_mlpipe.fingerprint.digest import check_digest
+from airflow_mlpipe.fingerprint.functions import FunctionCode
 from airflow_mlpipe.fingerprint.ignore import Ignore
+from airflow_mlpipe.modules.definition import NO_CODE, ModuleDefinition
 from airflow_mlpipe.modules.libraries import FOLDER, WORKSPACE
 from airflow_mlpipe.modules.resolved import ResolvedModule
 
@@ -35,7 +38,7 @@ def code_folder(module: ResolvedModule, stores: Stores) -> Path:
             return folder
         _remove(folder)  # somebody wrote to it
     try:
-        _fetch(stores.contents("" if module.source == WORKSPACE else module.source), module.code, folder)
+        bring(stores.contents("" if module.source == WORKSPACE else module.source), module.code, folder)
     except (CorruptedError, ObjectNotFoundError) as error:
         raise _said_of(error, module) from error
     if stores.index.identify(folder).digest != module.code:
@@ -68,7 +71,11 @@ def _said_of(error: CorruptedError | ObjectNotFoundError, module: ResolvedModule
     )
 
 
-def _fetch(contents: Contents, digest: str, folder: Path) -> None:
+def bring(contents: Contents, digest: str, folder: Path) -> None:
+    """Write a folder of a store to a path that is not there, whole or not at all.
+
+    :raises StoreError: and its kinds.
+    """
     temporary = folder.with_name(f"new-{token_hex(8)}")
     temporary.mkdir(parents=True)
     try:
@@ -92,3 +99,15 @@ def _remove(folder: Path) -> None:
     aside = folder.with_name(f"old-{token_hex(8)}")
     os.rename(folder, aside)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def function_code(definition: ModuleDefinition, folder: str, cache: Path | None) -> FunctionCode:
+    """The code of a module that is a function.
+
+    :param folder: of the module, verified. :param cache: where what files import is remembered.
+    """
+    root = os.path.realpath(os.path.join(folder, definition.source))
+    file = str(definition.script)
+    source = Source(root, cache, NO_CODE if definition.source == "." else ())
+    snapshot = widened(source, file, definition.include)
+    return FunctionCode(file=file, name=str(definition.function), bindings={}, snapshot=snapshot)

@@ -7,7 +7,7 @@ module because it has the higher version.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError, StoreUnavailableError
@@ -100,7 +100,7 @@ def _ask(library: KnownLibrary, request: Request, where: str) -> tuple[Answer | 
     if request.exact is not None and (seen := library.cache.version(request.name, request.exact)) is not None:
         # Whether it is yanked the worker asks, each time before it runs.
         listing = library.cache.listing(request.name, old=True) or Listing()
-        return _exact(library, seen, listing, request, where), (request.exact,)
+        return _checked(library, seen, listing, request, where), (request.exact,)
     remarks: tuple[str, ...] = ()
     try:
         listing = library.listing(request.name)
@@ -113,9 +113,8 @@ def _ask(library: KnownLibrary, request: Request, where: str) -> tuple[Answer | 
     found = library.get(request.name, version) if version is not None else None
     if found is None:
         return None, listing.versions
-    if request.exact is not None:
-        return _exact(library, found, listing, request, where), listing.versions
-    return Answer(library=library, module=found, remarks=(*remarks, *said_of(listing, found))), listing.versions
+    answer = _checked(library, found, listing, request, where)
+    return replace(answer, remarks=(*remarks, *answer.remarks)), listing.versions
 
 
 def chosen_version(request: Request, listing: Listing) -> str | None:
@@ -130,7 +129,7 @@ def chosen_version(request: Request, listing: Listing) -> str | None:
     return next(iter(request.admits(v for v in listing.versions if v not in listing.yanked)), None)
 
 
-def _exact(library: KnownLibrary, found: PublishedModule, listing: Listing, request: Request, where: str) -> Answer:
+def _checked(library: KnownLibrary, found: PublishedModule, listing: Listing, request: Request, where: str) -> Answer:
     if (mark := listing.yanked.get(version_key(found.definition.version))) is not None:
         raise yanked_error(request, found.definition.name, library.name, str(mark), where)
     return Answer(library=library, module=found, remarks=said_of(listing, found))

@@ -24,12 +24,18 @@ from airflow_mlpipe.modules.params import check_param, complete_params, rendered
 from airflow_mlpipe.modules.resolving import resolve_module
 from airflow_mlpipe.operators.base import StepOperator
 from airflow_mlpipe.operators.definition import check_files
+from airflow_mlpipe.operators.module_functions import function_inputs, key_of
 from airflow_mlpipe.operators.module_ports import bind_inputs, bind_outputs
+from airflow_mlpipe.operators.output_arg import OutputArg
 from airflow_mlpipe.operators.port_types import check_sources, declare_types
 from airflow_mlpipe.operators.ports import is_xcom
 from airflow_mlpipe.operators.program import Said
+from airflow_mlpipe.values.structure import encode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_mlpipe.fingerprint.functions import FunctionCode
     from airflow_mlpipe.model.step import Argument
     from airflow_mlpipe.modules.resolved import ResolvedModule
 
@@ -103,7 +109,8 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
             own_environment=environment is None,
             data_of_outputs=data,
         )
-        declare_types(self, {p.name: p.type for p in definition.inputs}, {p.name: p.type for p in definition.outputs})
+        types = {key_of(definition, port.name): port.type for port in definition.outputs}
+        declare_types(self, {port.name: port.type for port in definition.inputs}, types)
         super().__init__(
             task_id=task_id,
             inputs=inputs,
@@ -111,8 +118,8 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
             parameters=complete_params(
                 definition.params, _mapping(module_params, where), where=where, deferred=_is_deferred
             ),
-            source_directory=definition.source,
-            script_name=definition.script,
+            source_directory=None if definition.kind == "function" else definition.source,
+            script_name=None if definition.kind == "function" else definition.script,
             code=definition.code,
             include=definition.include,
             environment=environment or definition.environment,
@@ -161,7 +168,7 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
 
     def code_excludes(self) -> tuple[str, ...]:
         """The module's description and its tests, so that two versions with equal code are equal."""
-        return NO_CODE if self.source_directory == "." else ()
+        return NO_CODE if self.resolved.definition.source == "." else ()
 
     def check_files(self, dag_file: str | None, where: str, seen: set[tuple[object, ...]]) -> None:
         """The module's own were looked for when it was read; those of the author's environment are here."""
@@ -170,20 +177,53 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
 
     def consumer_data(self) -> Mapping[str, PipelineData]:
         """By port, the author's objects."""
-        return self.data_of_outputs
+        return {key_of(self.resolved.definition, name): data for name, data in self.data_of_outputs.items()}
+
+    @property
+    def outputs(self) -> Mapping[str, OutputArg]:
+        """The outputs by the module's names, to be passed on as another step's input."""
+        definition = self.resolved.definition
+        return {port.name: OutputArg(self, key=key_of(definition, port.name)) for port in definition.outputs}
+
+    def pushed_outputs(self) -> tuple[str, ...]:
+        """Of a function with one result that has no name: none, it is the return value."""
+        return tuple(n for n in super().pushed_outputs() if key_of(self.resolved.definition, n) == n)
+
+    def read_function(self, cache: Path | None) -> FunctionCode | None:
+        """The code of a module that is a function: its file, and what that imports."""
+        definition = self.resolved.definition
+        if definition.kind != "function":
+            return None
+        from airflow_mlpipe.modules.fetching import function_code
+
+        return function_code(definition, os.path.dirname(self.definition_file("")), cache)
+
+    def take_arguments(self) -> None:
+        """Of a function: inputs are values, whose types are known once they are rendered."""
+        if self.resolved.definition.kind == "function":
+            ports, documents = function_inputs(self.inputs or [], where=f"step {self.task_id!r}")
+            object.__setattr__(self, "inputs", ports)
+            object.__setattr__(self, "parameters", {**(self.parameters or {}), **documents})
 
     data_of_outputs: Mapping[str, PipelineData]
 
     def take_parameters(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Rendered, they are checked once more.  :raises DefinitionError: when the module's schema refuses one."""
-        schemas, where = self.resolved.definition.params, f"step {self.task_id!r}"
-        return {
-            name: check_param(name, schemas[name], rendered(schemas[name], value), where=where)
-            for name, value in parameters.items()
+        definition, where = self.resolved.definition, f"step {self.task_id!r}"
+        found = {
+            name: check_param(name, schema, rendered(schema, parameters[name]), where=where)
+            for name, schema in sorted(definition.params.items())
+            if name in parameters
         }
+        if definition.kind != "function":
+            return found
+        inputs = {name: value for name, value in parameters.items() if name not in found}
+        return {name: encode(value, lambda *_: None, path=name) for name, value in found.items()} | inputs
 
     def own_command(self, inputs: Iterable[str], parameters: Mapping[str, Any]) -> tuple[Argument, ...]:
         """The module's arguments with its parameters in them."""
+        if self.resolved.definition.kind == "function":
+            return ()
         return command_of(
             self.resolved.definition.arguments,
             inputs=frozenset(inputs),
