@@ -24,11 +24,12 @@ from airflow_mlpipe.modules.params import check_param, complete_params, rendered
 from airflow_mlpipe.modules.resolving import resolve_module
 from airflow_mlpipe.operators.base import StepOperator
 from airflow_mlpipe.operators.definition import check_files
-from airflow_mlpipe.operators.module_functions import function_inputs, key_of
+from airflow_mlpipe.operators.module_functions import declare_ports, function_inputs, key_of
+from airflow_mlpipe.operators.module_mapped import PARAMS, ModulePartial
 from airflow_mlpipe.operators.module_ports import bind_inputs, bind_outputs
 from airflow_mlpipe.operators.output_arg import OutputArg
-from airflow_mlpipe.operators.port_types import check_sources, declare_types
-from airflow_mlpipe.operators.ports import is_xcom
+from airflow_mlpipe.operators.port_types import check_sources
+from airflow_mlpipe.operators.ports import is_deferred
 from airflow_mlpipe.operators.program import Said
 from airflow_mlpipe.values.structure import encode
 
@@ -39,16 +40,13 @@ if TYPE_CHECKING:
     from airflow_mlpipe.model.step import Argument
     from airflow_mlpipe.modules.resolved import ResolvedModule
 
-_PARAMS = "module_params"
-"""What ``params`` of a ModuleStep is called inside: Airflow has an argument of that name for every operator."""
-
 
 class _ModuleMeta(BaseOperatorMeta):
     """Takes ``params`` before Airflow does."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - of a metaclass
         if "params" in kwargs and not kwargs.get("_airflow_from_mapped"):
-            kwargs[_PARAMS] = kwargs.pop("params")
+            kwargs[PARAMS] = kwargs.pop("params")
         return super().__call__(*args, **kwargs)
 
 
@@ -109,14 +107,13 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
             own_environment=environment is None,
             data_of_outputs=data,
         )
-        types = {key_of(definition, port.name): port.type for port in definition.outputs}
-        declare_types(self, {port.name: port.type for port in definition.inputs}, types)
+        declare_ports(self, definition)
         super().__init__(
             task_id=task_id,
             inputs=inputs,
             outputs=own,
             parameters=complete_params(
-                definition.params, _mapping(module_params, where), where=where, deferred=_is_deferred
+                definition.params, _mapping(module_params, where), where=where, deferred=is_deferred
             ),
             source_directory=None if definition.kind == "function" else definition.source,
             script_name=None if definition.kind == "function" else definition.script,
@@ -138,6 +135,26 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
     def complete(cls, said: Said, *, where: str) -> Said:
         """The module has said everything."""
         return said
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> ModulePartial:
+        """The half of a mapped step that all instances share; ``params`` of it and of ``expand`` are put together."""
+        from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+        where = f"step {kwargs.get('task_id')!r}"
+        _refuse_program(kwargs, where)
+        if "params" in kwargs:
+            kwargs[PARAMS] = _mapping(kwargs.pop("params"), where)
+        dag = kwargs.get("dag") or DagContext.get_current()
+        found = resolve_module(kwargs.get("module"), _dag_file(dag, where), where=where)
+        own, data = bind_outputs(found.definition, kwargs.get("outputs"), where=where)
+        kwargs["outputs"] = own
+        if kwargs.get("resources") is None and found.definition.resources is not None:
+            kwargs["resources"] = found.definition.resources
+        made = super().partial(**kwargs)
+        return ModulePartial(
+            operator_class=cls, kwargs=made.kwargs, params=made.params, resolved=found, data_of_outputs=data
+        )
 
     def own_notes(self) -> Iterable[str]:
         """Which module it is, and what there is to say of it."""
@@ -230,15 +247,6 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
             outputs=[output.name for output in self.output_data],
             params=parameters,
         )
-
-
-def _is_deferred(value: Any) -> bool:
-    """Whether a value, or something in it, is known in a run only."""
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    if isinstance(value, Mapping):
-        return any(map(_is_deferred, value.values()))
-    return is_xcom(value) or (isinstance(value, (list, tuple)) and any(map(_is_deferred, value)))
 
 
 def _mapping(given: Any, where: str) -> Mapping[str, Any]:
