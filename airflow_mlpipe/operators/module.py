@@ -152,6 +152,7 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
         if kwargs.get("resources") is None and found.definition.resources is not None:
             kwargs["resources"] = found.definition.resources
         made = super().partial(**kwargs)
+        made._expand_called = True  # it is replaced by ours, and would warn that it was never mapped
         return ModulePartial(
             operator_class=cls, kwargs=made.kwargs, params=made.params, resolved=found, data_of_outputs=data
         )
