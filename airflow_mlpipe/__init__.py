@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.any_operator import reuse_unchanged
     from airflow_mlpipe.operators.command import CommandStep
     from airflow_mlpipe.operators.script import ScriptStep
+    from airflow_mlpipe.operators.transfer import DataTransferStep
     from airflow_mlpipe.retries import RetryInfrastructure
     from airflow_mlpipe.values.outputs import Outputs
     from airflow_mlpipe.values.pickled import Pickle
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CommandStep",
     "DataReference",
+    "DataTransferStep",
     "Datastore",
     "Environment",
     "Gpu",
@@ -56,6 +58,7 @@ __all__ = [
 _HOME = {
     "CommandStep": "operators.command",
     "DataReference": "model.data",
+    "DataTransferStep": "operators.transfer",
     "Datastore": "model.data",
     "Environment": "model.environment",
     "Gpu": "model.resources",
