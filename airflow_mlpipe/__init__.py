@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.pipelines.load import dag_from_spec, load_pipelines
     from airflow_mlpipe.pipelines.records import Pipeline
     from airflow_mlpipe.retries import RetryInfrastructure
+    from airflow_mlpipe.triggers.changes import changes
     from airflow_mlpipe.values.outputs import Outputs
     from airflow_mlpipe.values.pickled import Pickle
 
@@ -51,6 +52,7 @@ __all__ = [
     "ScriptStep",
     "Secret",
     "Volatile",
+    "changes",
     "dag_from_spec",
     "load",
     "load_pipelines",
@@ -78,6 +80,7 @@ _HOME = {
     "ScriptStep": "operators.script",
     "Secret": "model.environment",
     "Volatile": "model.data",
+    "changes": "triggers.changes",
     "dag_from_spec": "pipelines.load",
     "load": "hooks.values",
     "load_pipelines": "pipelines.load",

@@ -21,7 +21,8 @@ def construct(step: Step, task_id: str, objects: Objects, place: dict[str, Any])
     """
     import airflow_mlpipe
 
-    said = {"task_id": task_id, **place, **_settings(step), "inputs": _inputs(step, objects), "reuse": step.reuse}
+    said = {"task_id": task_id, **place, **_settings(step), "inputs": _inputs(step, objects)}
+    said |= {"reuse": step.reuse} if step.reuse is not None else {}
     if step.kind == "module":
         return airflow_mlpipe.ModuleStep(**said, **_module(step, objects))
     if step.kind == "transfer":

@@ -207,7 +207,7 @@ def _step(step: Step, pipeline: Pipeline, params: Collection[str], stores: Mappi
         "environment": environment_document(step.environment) if step.environment is not None else None,
         "compute": step.compute if step.compute != "local" else None,
         "resources": resources_document(step.resources) if step.resources is not None else None,
-        "reuse": reuse_document(step.reuse) if step.reuse != Reuse() else None,
+        "reuse": reuse_document(step.reuse) if step.reuse is not None else None,
         "secrets": {name: _secret(secret) for name, secret in step.secrets.items()},
         "deferrable": step.deferrable,
         "sorted_listings": False if not step.sorted_listings else None,

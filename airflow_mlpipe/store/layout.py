@@ -15,6 +15,7 @@ kind, whatever characters Airflow lets through.
 ``usage/<aa>/<fp>``                                    its modification time is when a result was last used
 ``pins/<aa>/<fp>.json``                                results to keep: who, why
 ``values/<dag>/<run>/<task>/<map>/<key>.json``         what the XCom of a task that is no step refers to
+``watches/<64 hex>.json``                              what watched data were when a change was last told
 ``quarantine/<key>``                                   documents that could not be read
 ====================================================  ==============================================================
 
@@ -42,6 +43,7 @@ PINS = "pins"
 VALUES = "values"
 QUARANTINE = "quarantine"
 CANDIDATES = "candidates"
+WATCHES = "watches"
 
 _FINGERPRINT = re.compile(r"([a-z][a-z0-9]*):([0-9a-f]{64})\Z")
 _STEM = re.compile(r"([a-z][a-z0-9]*)-([0-9a-f]{64})\Z")
@@ -152,6 +154,11 @@ def last_key(dag_id: str, task_id: str, map_index: int) -> str:
 def value_key(dag_id: str, run_id: str, task_id: str, map_index: int, key: str) -> str:
     """Key of what an XCom of a task that is no step refers to."""
     return f"{VALUES}/{quote_id(dag_id)}/{quote_id(run_id)}/{quote_id(task_id)}/{map_index}/{quote_id(key)}.json"
+
+
+def watch_key(digest: str) -> str:
+    """Key of what is remembered of data that are watched."""
+    return f"{WATCHES}/{digest}.json"
 
 
 def runs_prefix(dag_id: str | None, run_id: str | None, task_id: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_mlpipe.model.data import Datastore
@@ -168,16 +169,15 @@ class _Reading:
         own = read_settings(self.members, STEP_SETTINGS)
         return {name: (filled | own)[name] for name in STEP_SETTINGS if name in filled or name in own}
 
-    def _reuse(self) -> Reuse:
-        found: Reuse = self._made("reuse", values.read_reuse) or Reuse()
+    def _reuse(self) -> Reuse | None:
+        found: Reuse | None = self._made("reuse", values.read_reuse)
         allowed = self.members.boolean("allow_reuse")
         if allowed is None or allowed:
-            return found
-        if found.policy != "if_unchanged":
-            self.members.wrong(
-                "allow_reuse", "allow_reuse: false and a reuse policy contradict each other", fix="give one"
-            )
-        return Reuse(policy="never", version=found.version, ignore=found.ignore)
+            return None if found == Reuse() and "module" not in self.members else found
+        if found is not None and found.policy != "if_unchanged":
+            what = "allow_reuse: false and a reuse policy contradict each other"
+            self.members.wrong("allow_reuse", what, fix="give one")
+        return replace(found or Reuse(), policy="never", max_age=None)
 
     def _secrets(self) -> dict[str, Any]:
         said = self.members.mapping("secrets")
