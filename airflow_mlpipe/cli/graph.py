@@ -18,7 +18,7 @@ def graph(args: Namespace) -> None:
     from airflow_mlpipe.pipelines.taking.graph import graph_of
 
     found = Pipeline.read(args.dag_id).graph if is_file(args.dag_id) else graph_of(load_dag(args.dag_id))
-    if args.format == "json":
+    if "json" in (args.format, args.output):
         print_lines(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
         return
     print_lines((found.to_mermaid() if args.format == "mermaid" else found.to_dot()).rstrip("\n"))

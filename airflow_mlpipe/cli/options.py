@@ -159,8 +159,9 @@ COMMANDS = (
                 "--format",
                 choices=("json", "mermaid", "dot"),
                 default="mermaid",
-                help="mermaid: for pages of Markdown, dot: for Graphviz, json: for programs",
+                help="mermaid: for pages of Markdown, dot: for Graphviz, json: for programs (as -o json)",
             ),
+            OUTPUT,
         ),
     ),
     Command(

@@ -1,4 +1,4 @@
-"""``airflow mlpipe spec``: a pipeline as YAML; or what a step's compute would be asked for, without running anything."""
+"""``airflow mlpipe spec``: a pipeline as YAML; or what a step's compute would be asked for; nothing is run."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def spec(args: Namespace) -> None:
 
 def _show_pipeline(args: Namespace) -> None:
     from airflow_mlpipe.pipelines.records import Pipeline
-    from airflow_mlpipe.pipelines.taking.dag import UnformedError, take_apart
+    from airflow_mlpipe.pipelines.taking.dag import Taken, UnformedError, take_apart
     from airflow_mlpipe.pipelines.writing import to_document
 
     for option, given in (("--conf", args.conf != "{}"), ("--param", args.param)):
         if given:
             raise UsageError(f"{option} is about a step", where="spec", fix="name the step after the DAG")
     if is_file(args.dag_id):
-        pipeline, left_out = Pipeline.read(args.dag_id), ()
+        taken = Taken(pipeline=Pipeline.read(args.dag_id), left_out=())
     else:
         taken = take_apart(load_dag(args.dag_id))
-        pipeline, left_out = taken.pipeline, taken.left_out
+    pipeline, left_out = taken.pipeline, taken.left_out
     if left_out and (not args.partial or not pipeline.steps):
         raise UnformedError(pipeline.name, left_out)
     for name in left_out:

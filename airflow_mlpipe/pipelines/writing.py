@@ -61,7 +61,7 @@ def to_document(pipeline: Pipeline) -> dict[str, Any]:
         **{name: plain_setting(value) for name, value in pipeline.settings.items()},
         "params": {p.name: _parameter(p) for p in pipeline.params},
         "datastores": _datastores(stores),
-        "data": {one.name: _data(one, stores) for one in pipeline.data},
+        "data": {one.name: _data(one, stores, params) for one in pipeline.data},
         "groups": {group.name: _group(group, pipeline.groups) for group in pipeline.groups},
         "defaults": defaults,
     }
@@ -119,8 +119,12 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return found
 
 
-def _data(data: Data, stores: Mapping[Datastore, str]) -> dict[str, Any]:
-    return {"datastore": stores[data.datastore], **_said(data, ("path", "version", "identity"))}
+def _data(data: Data, stores: Mapping[Datastore, str], params: Collection[str]) -> dict[str, Any]:
+    said = _said(data, ("path", "version", "identity"))
+    return {
+        "datastore": stores[data.datastore],
+        **{name: value_document(value, params) for name, value in said.items()},
+    }
 
 
 def _group(group: Group, groups: tuple[Group, ...]) -> dict[str, Any] | None:
@@ -190,12 +194,11 @@ def _step(step: Step, pipeline: Pipeline, params: Collection[str], stores: Mappi
     elif step.kind == "module":
         said = {"module": step.module}
     elif step.kind == "transfer":
-        said = {"transfer": dict(step.options)}
+        return _transfer(step, pipeline, params, stores)
     arguments = [argument_document(one, params) for one in step.arguments]
     said |= {"command": arguments, "source": step.source} if step.kind == "command" else {}
-    prefixes = [group.name for group in pipeline.groups if group.prefix]
     said |= {
-        "group": step.group if step.group != around(step.task_id, prefixes) else None,
+        "group": _own_group(step, pipeline),
         "inputs": {port.name: input_document(port) for port in step.inputs},
         "arguments": arguments if step.kind != "command" else None,
         "outputs": {one.name: output_document(one, stores) for one in step.outputs},
@@ -216,6 +219,33 @@ def _step(step: Step, pipeline: Pipeline, params: Collection[str], stores: Mappi
     }
     kept = ("environment", "resources", step.kind)  # an empty one says something, too
     return {n: v for n, v in said.items() if v is not None and (v not in ([], {}) or n in kept)}
+
+
+def _own_group(step: Step, pipeline: Pipeline) -> str | None:
+    prefixes = [group.name for group in pipeline.groups if group.prefix]
+    return step.group if step.group != around(step.task_id, prefixes) else None
+
+
+def _transfer(
+    step: Step, pipeline: Pipeline, params: Collection[str], stores: Mapping[Datastore, str]
+) -> dict[str, Any]:
+    destination = step.options.get("destination")
+    (output,) = step.outputs
+    whole = output_document(output, stores)
+    place = (
+        str(destination)
+        if destination is not None
+        else {"name": output.name, **(whole if isinstance(whole, dict) else {"kind": whole})}
+    )
+    options = {name: value_document(value, params) for name, value in step.options.items() if name != "destination"}
+    said = {
+        "transfer": {"source": input_document(step.inputs[0]), "destination": place, **options},
+        "group": _own_group(step, pipeline),
+        "reuse": reuse_document(step.reuse) if step.reuse is not None else None,
+        "after": list(step.after) or None,
+        **{name: plain_setting(value) for name, value in step.settings.items()},
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def argument_document(argument: Any, params: Collection[str]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +101,8 @@ def _rebase(dag: DAG) -> Callable[[str], str]:
 
 def _groups(dag: DAG, left_out: list[str]) -> tuple[Group, ...]:
     found = []
-    for name, group in dag.task_group.get_task_group_dict().items():
+    groups: Mapping[Any, Any] = dag.task_group.get_task_group_dict()  # the root has no name
+    for name, group in groups.items():
         if name is None:
             continue
         if type(group).__name__ != "TaskGroup":

@@ -22,11 +22,10 @@ def graph_of(dag: DAG) -> Graph:
     taking = _Taking(DataNames(origin.pipeline.data if origin else ()))
     nodes = [taking.node(task) for task in dag.tasks]
     data = [data_node(d.name, f"{d.datastore.name}/{d.path}") for d in taking.data.found]
+    all_groups: Mapping[Any, Any] = dag.task_group.get_task_group_dict()  # the root has no name
     groups = [
-        GroupNode(
-            id=name, parent=group.parent_group.group_id if group.parent_group else None, label=group.group_display_name
-        )
-        for name, group in dag.task_group.get_task_group_dict().items()
+        GroupNode(id=name, parent=one.parent_group.group_id if one.parent_group else None, label=one.group_display_name)
+        for name, one in all_groups.items()
         if name is not None
     ]
     return make_graph(dag.dag_id, [*data, *nodes], taking.edges, groups)

@@ -77,7 +77,7 @@ class TakenStep:
         if self.kind == "module":
             from airflow_mlpipe.pipelines.taking.module import as_module
 
-            step = as_module(self.task, step)
+            step = as_module(self.task, step, self._rebase)
         if self.kind == "transfer":
             from airflow_mlpipe.pipelines.taking.transfer import as_transfer
 
