@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.model.step import OutputPath as Output
     from airflow_mlpipe.operators.any_operator import reuse_unchanged
     from airflow_mlpipe.operators.command import CommandStep
+    from airflow_mlpipe.operators.module import ModuleStep
     from airflow_mlpipe.operators.script import ScriptStep
     from airflow_mlpipe.retries import RetryInfrastructure
     from airflow_mlpipe.values.outputs import Outputs
@@ -36,6 +37,7 @@ __all__ = [
     "Environment",
     "Gpu",
     "Input",
+    "ModuleStep",
     "NamedInput",
     "Output",
     "OutputReference",
@@ -60,6 +62,7 @@ _HOME = {
     "Environment": "model.environment",
     "Gpu": "model.resources",
     "Input": "model.step:InputPath",
+    "ModuleStep": "operators.module",
     "NamedInput": "model.data",
     "Output": "model.step:OutputPath",
     "OutputReference": "model.reference",
