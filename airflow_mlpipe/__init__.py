@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.command import CommandStep
     from airflow_mlpipe.operators.module import ModuleStep
     from airflow_mlpipe.operators.script import ScriptStep
+    from airflow_mlpipe.pipelines.load import dag_from_spec, load_pipelines
+    from airflow_mlpipe.pipelines.records import Pipeline
     from airflow_mlpipe.retries import RetryInfrastructure
     from airflow_mlpipe.values.outputs import Outputs
     from airflow_mlpipe.values.pickled import Pickle
@@ -43,6 +45,7 @@ __all__ = [
     "OutputReference",
     "Outputs",
     "Pickle",
+    "Pipeline",
     "PipelineData",
     "Resources",
     "RetryInfrastructure",
@@ -50,7 +53,9 @@ __all__ = [
     "ScriptStep",
     "Secret",
     "Volatile",
+    "dag_from_spec",
     "load",
+    "load_pipelines",
     "reuse_unchanged",
     "step",
 ]
@@ -68,6 +73,7 @@ _HOME = {
     "OutputReference": "model.reference",
     "Outputs": "values.outputs",
     "Pickle": "values.pickled",
+    "Pipeline": "pipelines.records",
     "PipelineData": "model.data",
     "Resources": "model.resources",
     "RetryInfrastructure": "retries",
@@ -75,7 +81,9 @@ _HOME = {
     "ScriptStep": "operators.script",
     "Secret": "model.environment",
     "Volatile": "model.data",
+    "dag_from_spec": "pipelines.load",
     "load": "hooks.values",
+    "load_pipelines": "pipelines.load",
     "reuse_unchanged": "operators.any_operator",
     "step": "decorators.step",
 }

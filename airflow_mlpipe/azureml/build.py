@@ -255,7 +255,7 @@ class Ports:
                 )
             self.built.use(value)
             return value.template
-        if isinstance(value, _VALUES) or isinstance(value, os.PathLike):
+        if isinstance(value, (*_VALUES, os.PathLike)):
             return value
         raise DefinitionError(
             "not an argument",

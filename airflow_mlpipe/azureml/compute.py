@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 BUILT_IN = frozenset({"local", "docker", "kubernetes"})
 
 
-class ComputeTargetException(MLPipeError):
+class ComputeTargetException(MLPipeError):  # noqa: N818 - its name in v1
     """v1's error for a compute that does not exist.  It is never raised: scripts catch it."""
 
 
