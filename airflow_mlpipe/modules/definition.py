@@ -209,8 +209,8 @@ def environment_to_json(environment: Environment) -> dict[str, Any]:
 
 def environment_from_json(members: Mapping[str, Any]) -> Environment:
     """Read :func:`environment_to_json` back; members may be missing.  :raises DefinitionError: for a wrong value."""
-    lists = {name: tuple(members.get(name) or ()) for name in ("packages", "pass_variables")}
-    return Environment(**{**members, **lists})
+    said = {name: value for name, value in members.items() if value is not None}
+    return Environment(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
 
 
 def resources_to_json(resources: Resources) -> dict[str, Any]:
