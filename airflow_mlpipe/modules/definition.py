@@ -199,6 +199,7 @@ def environment_to_json(environment: Environment) -> dict[str, Any]:
     """What is said of an environment."""
     return {
         "requirements": environment.requirements,
+        "packages": list(environment.packages),
         "python": environment.python,
         "image": environment.image,
         "variables": dict(environment.variables),
@@ -208,7 +209,10 @@ def environment_to_json(environment: Environment) -> dict[str, Any]:
 
 def environment_from_json(members: Mapping[str, Any]) -> Environment:
     """Read :func:`environment_to_json` back; members may be missing.  :raises DefinitionError: for a wrong value."""
-    return Environment(**{**members, "pass_variables": tuple(members.get("pass_variables") or ())})
+    said: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in members.items() if value is not None
+    }
+    return Environment(**said)
 
 
 def resources_to_json(resources: Resources) -> dict[str, Any]:

@@ -46,7 +46,7 @@ _MEMBERS = (
 )
 _INPUT = ("type", "kind", "optional", "many", "description")
 _OUTPUT = ("type", "kind", "filename", "optional", "description", "from")
-_ENVIRONMENT = ("requirements", "python", "image", "variables", "pass_variables")
+_ENVIRONMENT = ("requirements", "packages", "python", "image", "variables", "pass_variables")
 _RESOURCES = ("cpu", "memory", "gpu", "shm", "disk")
 _MODES = ("closure", "directory")
 

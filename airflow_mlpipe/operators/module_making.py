@@ -125,7 +125,7 @@ def from_step(
     is_script = step.kind == "script"
     document |= {"script": step.script_name, "arguments": arguments} if is_script else {"command": arguments}
     document |= {"include": list(step.include)} if step.include else {}
-    document |= {"code": step.code} if is_script and step.code != "closure" else {}
+    document |= {"code": step.code} if step.kind == "script" and step.code != "closure" else {}
     files: dict[str, bytes] = {}
     modes: dict[str, bool] = {}
     if step.source_directory is not None:

@@ -18,6 +18,7 @@ kind, whatever characters Airflow lets through.
 ``modules/<name>/versions/<version>.json``             a published module; beside it, what is said of it:
 ``modules/<name>/deprecated|yanked/<version>.json``    why, by whom
 ``modules/<name>/default.json``                        the version that the name alone stands for
+``watches/<64 hex>.json``                              what watched data were when a change was last told
 ``quarantine/<key>``                                   documents that could not be read
 ====================================================  ==============================================================
 
@@ -46,6 +47,7 @@ VALUES = "values"
 QUARANTINE = "quarantine"
 CANDIDATES = "candidates"
 MODULES = "modules"
+WATCHES = "watches"
 
 _FINGERPRINT = re.compile(r"([a-z][a-z0-9]*):([0-9a-f]{64})\Z")
 _STEM = re.compile(r"([a-z][a-z0-9]*)-([0-9a-f]{64})\Z")
@@ -171,6 +173,11 @@ def module_key(name: str, part: str, version: str) -> str:
 def module_default_key(name: str) -> str:
     """Key of which version of a module its name alone stands for."""
     return f"{module_prefix(name)}/default.json"
+
+
+def watch_key(digest: str) -> str:
+    """Key of what is remembered of data that are watched."""
+    return f"{WATCHES}/{digest}.json"
 
 
 def runs_prefix(dag_id: str | None, run_id: str | None, task_id: str | None) -> str:

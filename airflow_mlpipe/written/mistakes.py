@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 class Mistake:
     """One thing that is wrong.
 
-    :param line: counted from 1. :param at: which member, ``inputs.data.type``; empty for the file as a whole.
+    :param line, column: counted from 1. :param at: which member, ``inputs.data.type``; empty for the file as a whole.
     :param what: without the parts that are given besides; see :class:`~airflow_mlpipe.errors.MLPipeError`.
     """
 
     line: int
     at: str
     what: str
+    column: int = 1
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.at}: {self.what}" if self.at else f"line {self.line}: {self.what}"
@@ -73,8 +74,8 @@ class Mistakes:
             value. :param given, valid, fix: see :class:`~airflow_mlpipe.errors.MLPipeError`.
         """
         text = str(MLPipeError(what, given=given, valid=valid, fix=fix))
-        line = self.places.line(place, of_key=of_key)
-        self.found.append(Mistake(line=line, at=spelled(place), what=text))
+        line, column = self.places.line(place, of_key=of_key), self.places.column(place, of_key=of_key)
+        self.found.append(Mistake(line=line, column=column, at=spelled(place), what=text))
 
     def take(self, place: Place, error: MLPipeError) -> None:
         """Remember what a value's own check says of it."""

@@ -32,10 +32,12 @@ class Places:
     """The lines of a file's members, counted from 1.
 
     :ivar texts: scalars as they are written, by place.
+    :ivar columns: of values, and of names of members: by place, and whether it is that of the name.
     """
 
     values: dict[Place, int] = field(default_factory=dict)
     keys: dict[Place, int] = field(default_factory=dict)
+    columns: dict[tuple[Place, bool], int] = field(default_factory=dict)
     texts: dict[Place, str] = field(default_factory=dict)
 
     def line(self, place: Place, *, of_key: bool = False) -> int:
@@ -47,6 +49,15 @@ class Places:
                 return self.values[place]
             place = place[:-1]
         return self.values.get((), 1)
+
+    def column(self, place: Place, *, of_key: bool = False) -> int:
+        """The column of a member, or of the nearest one around it that is there."""
+        while place:
+            for name in (True, False) if of_key else (False,):
+                if (place, name) in self.columns:
+                    return self.columns[place, name]
+            place = place[:-1]
+        return self.columns.get(((), False), 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +91,8 @@ def read_yaml(text: str, *, file: str) -> Written:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line = mark.line + 1 if mark is not None else 1
         what = str(getattr(error, "problem", None) or error).splitlines()[0]
-        raise WrittenError(file, [Mistake(line=line, at="", what=f"not YAML: {what}")]) from error
+        column = mark.column + 1 if mark is not None else 1
+        raise WrittenError(file, [Mistake(line=line, column=column, at="", what=f"not YAML: {what}")]) from error
     places = Places()
     mistakes = Mistakes(file, places)
     value = _Reading(places, mistakes).value(node, ()) if node is not None else None
@@ -98,6 +110,7 @@ class _Reading:
     def value(self, node: Any, place: Place) -> Any:
         self._count += 1
         self._places.values[place] = node.start_mark.line + 1
+        self._places.columns[place, False] = node.start_mark.column + 1
         if self._count > MOST_NODES or id(node) in self._open:
             self._mistakes.add(place, "too much for a file that people write", valid=f"at most {MOST_NODES} members")
             self._mistakes.check()
@@ -125,6 +138,7 @@ class _Reading:
             name = key.value if key.id == "scalar" else None
             here = (*place, str(name))
             self._places.keys[here] = line
+            self._places.columns[here, True] = key.start_mark.column + 1
             if name is None or (not key.style and not isinstance(scalar(name), str)):
                 self._mistakes.add(here, "the name of a member is text", given=name, fix="quote it", of_key=True)
             elif name == "<<":
