@@ -7,11 +7,13 @@ whatever DAG, team and version.
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.bases.operator import BaseOperatorMeta
+from airflow.sdk.definitions._internal.contextmanager import DagContext, TaskGroupContext
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import PipelineData
@@ -45,13 +47,24 @@ class _ModuleMeta(BaseOperatorMeta):
     """Takes ``params`` before Airflow does."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - of a metaclass
-        if "params" in kwargs and not kwargs.get("_airflow_from_mapped"):
+        if kwargs.get("_airflow_from_mapped"):
+            return super().__call__(*args, **kwargs)
+        if "params" in kwargs:
             kwargs[PARAMS] = kwargs.pop("params")
+        if "module" in kwargs:
+            where = f"step {kwargs.get('task_id')!r}"
+            kwargs["dag"] = dag = kwargs.get("dag") or DagContext.get_current()
+            found = resolve_module(kwargs["module"], _dag_file(dag, where), where=where)
+            if found.definition.kind == "pipeline":
+                return _group(found, kwargs, where)
+            kwargs["resolved"] = found
         return super().__call__(*args, **kwargs)
 
 
 class ModuleStep(StepOperator, metaclass=_ModuleMeta):
     """Runs a module.
+
+    A module that has steps becomes a TaskGroup of them; ``outputs`` of that are the module's.
 
     :param module: which: ``"featurize@1.2"``, ``"featurize>=1,<2"``, ``"featurize"`` (the default version),
         ``"team:featurize@1.2"`` (of that source), ``"./folder"`` (of that folder beside the DAG file).
@@ -62,6 +75,8 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
     :param reuse: the policy; by default that of a step, and ``never`` for a module that is not deterministic.
 
     The other arguments are those of :class:`~airflow_mlpipe.operators.base.StepOperator` that are not about a program.
+
+    :param resolved: not for authors.
 
     :raises DefinitionError: for a module that is not there, ports that are not connected or of another type, and values
         that the module's schema refuses.
@@ -80,6 +95,7 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
         *,
         task_id: str,
         module: str,
+        resolved: ResolvedModule | None = None,
         inputs: Any = None,
         outputs: Any = None,
         module_params: Mapping[str, Any] | None = None,
@@ -91,7 +107,7 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
     ) -> None:
         where = f"step {task_id!r}"
         _refuse_program(kwargs, where)
-        found = resolve_module(module, _dag_file(kwargs.get("dag"), where), where=where)
+        found = resolved or resolve_module(module, _dag_file(kwargs.get("dag"), where), where=where)
         definition = found.definition
         mapped = bool(getattr(self, "_BaseOperator__from_mapped", False))
         if not mapped:
@@ -139,14 +155,18 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
     @classmethod
     def partial(cls, **kwargs: Any) -> ModulePartial:
         """The half of a mapped step that all instances share; ``params`` of it and of ``expand`` are put together."""
-        from airflow.sdk.definitions._internal.contextmanager import DagContext
-
         where = f"step {kwargs.get('task_id')!r}"
         _refuse_program(kwargs, where)
         if "params" in kwargs:
             kwargs[PARAMS] = _mapping(kwargs.pop("params"), where)
         dag = kwargs.get("dag") or DagContext.get_current()
         found = resolve_module(kwargs.get("module"), _dag_file(dag, where), where=where)
+        if found.definition.kind == "pipeline":
+            raise DefinitionError(
+                f"the module {found.definition.label} has steps, and several steps cannot be mapped at once",
+                where=where,
+                fix="map a TaskGroup that holds the step: @task_group and .expand()",
+            )
         own, data = bind_outputs(found.definition, kwargs.get("outputs"), where=where)
         kwargs["outputs"] = own
         if kwargs.get("resources") is None and found.definition.resources is not None:
@@ -248,6 +268,15 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
             outputs=[output.name for output in self.output_data],
             params=parameters,
         )
+
+
+def _group(found: ResolvedModule, kwargs: dict[str, Any], where: str) -> Any:
+    """The TaskGroup of a module that has steps."""
+    _refuse_program(kwargs, where)
+    kwargs.setdefault("task_group", TaskGroupContext.get_current(kwargs["dag"]))
+    # By its name: what builds several steps stands above the steps.
+    build = importlib.import_module("airflow_mlpipe.pipelines.module_group")
+    return build.build_group(found, **kwargs)
 
 
 def _mapping(given: Any, where: str) -> Mapping[str, Any]:
