@@ -134,6 +134,8 @@ class TakenStep:
         return step_settings(read, self._name, added)
 
     def _ports(self, ports: Any) -> tuple[Input, ...]:
+        if isinstance(ports, Mapping) and not ports:
+            return ()  # a mapped step keeps what its author wrote where that is nothing
         if ports is not None and not isinstance(ports, list):
             self._name("inputs that are known in a run only")
             return ()
