@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from airflow_mlpipe.model.step import OutputPath as Output
     from airflow_mlpipe.operators.any_operator import reuse_unchanged
     from airflow_mlpipe.operators.command import CommandStep
+    from airflow_mlpipe.operators.module import ModuleStep
     from airflow_mlpipe.operators.script import ScriptStep
+    from airflow_mlpipe.operators.transfer import DataTransferStep
     from airflow_mlpipe.pipelines.load import dag_from_spec, load_pipelines
     from airflow_mlpipe.pipelines.records import Pipeline
     from airflow_mlpipe.retries import RetryInfrastructure
@@ -35,10 +37,12 @@ if TYPE_CHECKING:
 __all__ = [
     "CommandStep",
     "DataReference",
+    "DataTransferStep",
     "Datastore",
     "Environment",
     "Gpu",
     "Input",
+    "ModuleStep",
     "NamedInput",
     "Output",
     "OutputReference",
@@ -63,10 +67,12 @@ __all__ = [
 _HOME = {
     "CommandStep": "operators.command",
     "DataReference": "model.data",
+    "DataTransferStep": "operators.transfer",
     "Datastore": "model.data",
     "Environment": "model.environment",
     "Gpu": "model.resources",
     "Input": "model.step:InputPath",
+    "ModuleStep": "operators.module",
     "NamedInput": "model.data",
     "Output": "model.step:OutputPath",
     "OutputReference": "model.reference",

@@ -33,11 +33,12 @@ DEFAULTS = (
 class Ignore:
     """The ignore files of one source folder, read as the walk comes to them.
 
-    :param root: absolute path of the source folder.
+    :param root: absolute path of the source folder. :param exclude: patterns that no ignore file overrides.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, exclude: tuple[str, ...] = ()) -> None:
         self._root = root
+        self._exclude = compile_patterns(exclude, where="exclude") if exclude else None
         self._specs: dict[str, GitIgnoreSpec | None] = {}
 
     def keeps(self, path: str, is_folder: bool) -> bool:
@@ -46,6 +47,8 @@ class Ignore:
         :param path: relative, POSIX.
         :raises DefinitionError: for a pattern that cannot be understood.
         """
+        if self._exclude is not None and self._exclude.match_file(f"{path}/" if is_folder else path):
+            return False
         folder, name = os.path.split(path)
         below = f"{name}/" if is_folder else name
         while True:

@@ -1,14 +1,32 @@
-"""A local file on its way into a store: read once, watched by a tap, refused when it changes meanwhile."""
+"""Bytes on their way into a store: a local file, read once, watched by a tap, refused when it changes meanwhile; or
+pieces that come from another store.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from airflow_mlpipe.errors import InputChangedError
 from airflow_mlpipe.store.base import Tap
+
+
+class Sent(Protocol):
+    """What a store is sent.  ``error`` keeps what its bytes raised: clients wrap or lose it."""
+
+    size: int
+    error: BaseException | None
+
+    def whole(self) -> bytes:
+        """All bytes at once."""
+        ...
+
+    def chunks(self, length: int) -> Iterator[bytes]:
+        """The bytes in pieces of ``length``; the last one is given out when all is known to be right."""
+        ...
 
 
 class Outgoing:
@@ -65,3 +83,42 @@ class Outgoing:
             raise
         if held:
             yield held
+
+
+class Relay:
+    """Pieces of a known length in all, which nobody holds as a whole.
+
+    :param size: bytes. :param pieces: in order, of any length; what they raise, also at their end, undoes the transfer.
+    """
+
+    def __init__(self, size: int, pieces: Iterable[bytes | memoryview]) -> None:
+        self.size = size
+        self.error: BaseException | None = None
+        self._pieces = pieces
+
+    def whole(self) -> bytes:
+        """All bytes at once.  :raises InputChangedError: when there are more or fewer than was said."""
+        return b"".join(self.chunks(max(self.size, 1)))
+
+    def chunks(self, length: int) -> Iterator[bytes]:
+        """The bytes in pieces of ``length``; the last one only once the source has come to its end."""
+        held = bytearray()
+        seen = 0
+        try:
+            for piece in self._pieces:
+                seen += len(piece)
+                if seen > self.size:
+                    break
+                held += piece
+                while len(held) > length:
+                    yield bytes(memoryview(held)[:length])
+                    del held[:length]
+            if seen != self.size:
+                raise InputChangedError("the object changed while it was read", given=f"{seen} of {self.size} bytes")
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+        if held:
+            yield bytes(held)

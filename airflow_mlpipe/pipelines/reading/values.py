@@ -100,8 +100,10 @@ def read_environment(value: Any, place: Place, mistakes: Mistakes) -> Environmen
             one = mistakes.places.texts.get(at, str(one))  # OMP_NUM_THREADS: 1 is the text "1" for every program
         variables[name] = one
     said = {n: members.text(n) for n in ("requirements", "python", "image")}
-    passed = members.texts("pass_variables")
-    return members.made(place, lambda: Environment(**said, variables=variables, pass_variables=passed))
+    packages, passed = members.texts("packages"), members.texts("pass_variables")
+    return members.made(
+        place, lambda: Environment(packages=packages, variables=variables, pass_variables=passed, **said)
+    )
 
 
 def read_resources(value: Any, place: Place, mistakes: Mistakes) -> Resources | None:
