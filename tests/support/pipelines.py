@@ -29,11 +29,14 @@ from airflow_mlpipe.pipelines.schedules import Asset, Changed, Condition, Cron, 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,6}", fullmatch=True).filter(lambda n: n not in ("mlpipe", "return_value"))
 TEXTS = st.one_of(
     st.sampled_from(
-        ["", "no", "1e-3", "0x10", "null", "~", "2026-01-31", "1:30", "${x}", "$${", "a$", "{{ params.p }}", "$", "- a",
-         "a: b", "# c", " x ", "a\nb", "a\n\n", "\ttab", "é\u2028", "'", '"', "${{ params.p }}", "{{ ds }}", "[", "@a", "%"]
+        [
+            *("", "no", "1e-3", "0x10", "null", "~", "2026-01-31", "1:30", "- a", "a: b", "# c", " x ", "[", "@a", "%"),
+            *("a\nb", "a\n\n", "\ttab", "é\u2028", "x\x85y", "\r", "\ufeff", "'", '"'),
+            *("$", "a$", "${x}", "$${", "{{ params.p }}", "${{ params.p }}", "{{ ds }}"),
+        ]
     ),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
-)  # fmt: skip
+)
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXTS)
 VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(TEXTS, v, max_size=3), max_leaves=5)
 TIMES = st.timedeltas(min_value=timedelta(microseconds=1), max_value=timedelta(days=400))
@@ -168,9 +171,8 @@ def schedules(data: list[Data]) -> st.SearchStrategy[Any]:
     joined = st.builds(
         Condition, op=st.sampled_from(["any", "all"]), members=st.lists(leaf, min_size=2, max_size=3).map(tuple)
     )
-    return st.one_of(
-        st.none(), st.sampled_from([Cron(expression="@daily"), Cron(expression="0 3 * * *")]), st.builds(Every, interval=TIMES), leaf, joined
-    )  # fmt: skip
+    crons = st.sampled_from([Cron(expression="@daily"), Cron(expression="0 3 * * *")])
+    return st.one_of(st.none(), crons, st.builds(Every, interval=TIMES), leaf, joined)
 
 
 @st.composite
