@@ -15,7 +15,6 @@ from airflow_mlpipe.azureml.where import calling_file, parsing
 from airflow_mlpipe.errors import DefinitionError
 
 if TYPE_CHECKING:
-
     from airflow_mlpipe.azureml.datastore import Datastore
     from airflow_mlpipe.azureml.parameters import PipelineParameter
     from airflow_mlpipe.azureml.workspace import Workspace

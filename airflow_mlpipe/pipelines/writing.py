@@ -132,9 +132,8 @@ def _group(group: Group, groups: tuple[Group, ...]) -> dict[str, Any] | None:
 
 def environment_document(environment: Environment) -> dict[str, Any]:
     """An environment."""
-    said = _said(environment, ("requirements", "python", "image", "pass_variables"))
-    if "pass_variables" in said:
-        said["pass_variables"] = list(said["pass_variables"])
+    said = _said(environment, ("requirements", "packages", "python", "image", "pass_variables"))
+    said |= {name: list(said[name]) for name in ("packages", "pass_variables") if name in said}
     return said | ({"variables": dict(environment.variables)} if environment.variables else {})
 
 

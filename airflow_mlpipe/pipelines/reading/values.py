@@ -94,7 +94,10 @@ def read_environment(value: Any, place: Place, mistakes: Mistakes) -> Environmen
         variables[name] = one
     said = {n: members.text(n) for n in ("requirements", "python", "image")}
     passed = members.texts("pass_variables")
-    return members.made(place, lambda: Environment(**said, variables=variables, pass_variables=passed))
+    packages = members.texts("packages")
+    return members.made(
+        place, lambda: Environment(**said, packages=packages, variables=variables, pass_variables=passed)
+    )
 
 
 def read_resources(value: Any, place: Place, mistakes: Mistakes) -> Resources | None:
