@@ -183,7 +183,7 @@ def _includes(job: CommandJob, importing: Importing) -> tuple[Path, ...]:
     """``additional_includes``, and the file of that name that components had before."""
     node = job.component.get("additional_includes")
     found = []
-    for _, item in node.items():
+    for _, item in node.items():  # noqa: PERF102 - it is no dict
         if isinstance(item.value, str):
             found.append((item, item.folder / item.value))
         else:

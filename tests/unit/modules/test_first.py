@@ -41,5 +41,5 @@ def test_first(run_dag):
     assert run.state == "success", run.log
     print(run["a"].log, run["b"].log, run["a"].xcoms)
     assert "doubled [6.0, 12.0]" in run["b"].log
-    again = run_dag(DAG.replace('"d"', '"other"').replace('"{{ params.factor }}"', '3'))
+    again = run_dag(DAG.replace('"d"', '"other"').replace('"{{ params.factor }}"', "3"))
     assert again.reused == ["a", "b"], again.log
