@@ -30,7 +30,7 @@ from airflow_mlpipe.pipelines.schedules import (
     Schedule,
     Updated,
 )
-from airflow_mlpipe.pipelines.settings import STEP_SETTINGS, plain_setting, spell_duration
+from airflow_mlpipe.pipelines.settings import PIPELINE_SETTINGS, STEP_SETTINGS, plain_setting, spell_duration
 
 _OWN = ("task_display_name", "doc_md", "map_index_template")
 _SHARED = ("source", "environment", "compute", "resources", "reuse", *(n for n in STEP_SETTINGS if n not in _OWN))
@@ -58,7 +58,7 @@ def to_document(pipeline: Pipeline) -> dict[str, Any]:
         "doc": pipeline.doc,
         "tags": list(pipeline.tags),
         "schedule": _schedule(pipeline.schedule),
-        **{name: plain_setting(value) for name, value in pipeline.settings.items()},
+        **settings_document(pipeline.settings, (*PIPELINE_SETTINGS, "timezone")),
         "params": {p.name: _parameter(p) for p in pipeline.params},
         "datastores": _datastores(stores),
         "data": {one.name: _data(one, stores, params) for one in pipeline.data},
@@ -214,10 +214,15 @@ def _step(step: Step, pipeline: Pipeline, params: Collection[str], stores: Mappi
         "deferrable": step.deferrable,
         "sorted_listings": False if not step.sorted_listings else None,
         "after": list(step.after),
-        **{name: plain_setting(value) for name, value in step.settings.items()},
+        **settings_document(step.settings, STEP_SETTINGS),
     }
     kept = ("environment", "resources", step.kind)  # an empty one says something, too
     return {n: v for n, v in said.items() if v is not None and (v not in ([], {}) or n in kept)}
+
+
+def settings_document(settings: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """Settings, in the order of the list of all."""
+    return {name: plain_setting(settings[name]) for name in known if name in settings}
 
 
 def _own_group(step: Step, pipeline: Pipeline) -> str | None:
@@ -242,7 +247,7 @@ def _transfer(
         "group": _own_group(step, pipeline),
         "reuse": reuse_document(step.reuse) if step.reuse is not None else None,
         "after": list(step.after) or None,
-        **{name: plain_setting(value) for name, value in step.settings.items()},
+        **settings_document(step.settings, STEP_SETTINGS),
     }
     return {name: value for name, value in said.items() if value is not None}
 

@@ -38,6 +38,8 @@ def changes(
     if data.version is not None:
         fix = "leave version= out, or schedule by an asset that who raises the version updates"
         raise DefinitionError("data with a declared version do not change", where=where, given=data.version, fix=fix)
+    if "{{" in data.path or "{%" in data.path:
+        raise DefinitionError("a path with a template is known in a run only", where=where, given=data.path)
     times = {"window": _seconds(window), "poll": _seconds(poll)}
     for name, least in (("window", 0.0), ("poll", 0.1)):
         if not times[name] >= least:

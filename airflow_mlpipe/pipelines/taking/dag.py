@@ -134,11 +134,12 @@ def _steps(
             broken.add(task.task_id)
             continue
         unformed: list[str] = []
-        step = TakenStep(task, kind, data, rebase, unformed.append).step()
+        taken = TakenStep(task, kind, data, rebase, unformed.append)
+        step = taken.step()
         if step.group is None and around(step.task_id, [g.name for g in groups if g.prefix]) is not None:
             unformed.append("its name, which begins like that of a group that it is not in")
         left_out += [f"step {task.task_id!r}: {name}" for name in unformed]
-        if any(name.startswith(("input ", "inputs ", "instance ")) for name in unformed):
+        if taken.broken:
             broken.add(task.task_id)
         else:
             found[task.task_id] = step

@@ -46,6 +46,7 @@ class TakenStep:
     def __init__(self, task: Any, kind: StepKind, data: DataNames, rebase: Callable[[str], str], name: Name) -> None:
         self.task, self.kind, self._data, self._rebase, self._name = task, kind, data, rebase, name
         self.where = f"step {task.task_id!r}"
+        self.broken = False
 
     def said(self, name: str, default: Any = None) -> Any:
         """An argument of the constructor."""
@@ -84,6 +85,10 @@ class TakenStep:
             step = as_transfer(self.task, step, self._data)
         read = {source.step for source in all_outputs(step)}
         return replace(step, after=tuple(sorted(self.task.upstream_task_ids - read)))
+
+    def _broken(self, name: str) -> None:
+        self.broken = True
+        self._name(name)
 
     def _program(self) -> dict[str, Any]:
         source, code = self.said("source_directory"), self.said("code")
@@ -134,8 +139,10 @@ class TakenStep:
         return step_settings(read, self._name, added)
 
     def _ports(self, ports: Any) -> tuple[Input, ...]:
+        if isinstance(ports, Mapping) and not ports:
+            return ()  # a mapped step keeps what its author wrote where that is nothing
         if ports is not None and not isinstance(ports, list):
-            self._name("inputs that are known in a run only")
+            self._broken("inputs that are known in a run only")
             return ()
         found = []
         for port in ports or ():
@@ -155,11 +162,11 @@ class TakenStep:
         from airflow_mlpipe.operators.ports import output_names
 
         if not isinstance(given, PlainXComArg):
-            self._name(f"input {port!r}, which is no output of a step")
+            self._broken(f"input {port!r}, which is no output of a step")
             return None
         producer, key = given.operator, given.key
         if kind_of(producer) is None or key not in output_names(producer):
-            self._name(f"input {port!r}, of task {producer.task_id!r}")
+            self._broken(f"input {port!r}, of task {producer.task_id!r}")
             return None
         return OutputOf(producer.task_id, key)
 
@@ -180,26 +187,29 @@ class TakenStep:
 
     def _arguments(self, given: Any, what: str) -> tuple[ArgumentText, ...]:
         if given is not None and not isinstance(given, list):
-            self._name(f"{what} that are known in a run only")
+            self._broken(f"{what} that are known in a run only")
             return ()
         found = [self._argument(one, f"{what}[{index}]") for index, one in enumerate(given or ())]
         return tuple(one for one in found if one is not None)
 
     def _argument(self, value: Any, what: str) -> ArgumentText | None:
+        from airflow.sdk.definitions.xcom_arg import XComArg
+
         if isinstance(value, Mapping):
             return InputPath(value["input"]) if "input" in value else OutputPath(value["output"])
         if isinstance(value, (str, int, float, bool)) and is_plain(value):
             return value
-        self._name(what)
+        producers = sorted({operator.task_id for operator, _ in XComArg.iter_xcom_references(value)})
+        self._broken(f"{what}, of task {', '.join(map(repr, producers))}" if producers else what)
         return None
 
     def _parameters(self, given: Any, what: str) -> dict[str, Any]:
         if given is not None and not isinstance(given, Mapping):
-            self._name(f"{what} that are known in a run only")
+            self._broken(f"{what} that are known in a run only")
             return {}
         for name, value in (given or {}).items():
             if not is_plain(value):
-                self._name(f"{what}[{name!r}]")
+                self._broken(f"{what}[{name!r}]")
         return {name: value for name, value in (given or {}).items() if is_plain(value)}
 
     def _expansion(self) -> Expansion | None:
@@ -208,10 +218,10 @@ class TakenStep:
         expand = self.task._get_specified_expand_input()
         values = expand.value if isinstance(expand, DictOfListsExpandInput) else None
         if values is None or {*values} - {"arguments", "parameters", "inputs"}:
-            self._name("expand over something else than arguments, parameters and inputs")
+            self._broken("expand over something else than arguments, parameters and inputs")
             return None
         if any(not isinstance(one, (list, tuple)) for one in values.values()):
-            self._name("expand over what is known in a run only")
+            self._broken("expand over what is known in a run only")
             return None
         return Expansion(
             arguments=self._each(values, "arguments", self._arguments),

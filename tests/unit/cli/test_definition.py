@@ -31,6 +31,7 @@ def test_the_group_has_every_command() -> None:
         "forget",
         "gc",
         "submit",
+        "import",
         "module",
     ]
 
