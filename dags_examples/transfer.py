@@ -29,7 +29,8 @@ MIRROR = Datastore("mirror", url=(HOME / "mirror").as_uri())
     params={"days": Param(5, type="integer", minimum=1, maximum=31), "dry_run": Param(False, type="boolean")},
 )
 def transfer():
-    made, there, total = PipelineData("made"), PipelineData("there", datastore=SHELF, path="days"), PipelineData("total")
+    made, total = PipelineData("made"), PipelineData("total")
+    there = PipelineData("there", datastore=SHELF, path="days")
     ScriptStep(
         task_id="make",
         source_directory="transfer",
