@@ -101,6 +101,9 @@ _OTHER_NAMES = {
     "PipelineParameter": "an Airflow Param and the template {{ params.name }}",
     "RunConfiguration": "Environment and Resources",
     "Run": "the environment variables MLPIPE_METRICS and MLPIPE_RESULT",
+    "Workspace": "the options of [mlpipe]",
+    "Experiment": "airflow_mlpipe.experiment.Experiment",
+    "ComputeTarget": "compute_target='name'",
 }
 """Azure ML's names that authors write from habit; ``docs/azure-ml.md`` has the whole table."""
 
@@ -108,7 +111,10 @@ _OTHER_NAMES = {
 def __getattr__(name: str) -> Any:
     """Import an exported name when it is first used (PEP 562)."""
     if name in _OTHER_NAMES:
-        raise ImportError(f"{__name__} has no {name}; use {_OTHER_NAMES[name]} (docs/azure-ml.md)")
+        raise ImportError(
+            f"{__name__} has no {name}; use {_OTHER_NAMES[name]}, or for a script of Azure ML's SDK v1 "
+            f"{__name__}.azureml.{name} (docs/azure-ml.md)"
+        )
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it exports {', '.join(__all__)}")
     module, _, attribute = _HOME[name].partition(":")

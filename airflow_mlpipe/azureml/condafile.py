@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_mlpipe.azureml.environment import requirements
+from airflow_mlpipe.azureml.environment import sort_out
 from airflow_mlpipe.errors import DefinitionError
 
 
@@ -15,10 +15,13 @@ class CondaFile:
     """What a conda file asks for.
 
     :param packages: sorted requirements. :param python: version, if it is said.
+    :param options: of pip. :param dropped: packages of Azure ML's own.
     """
 
     packages: tuple[str, ...]
     python: str | None = None
+    options: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 def read_conda(path: str) -> CondaFile:
@@ -47,4 +50,5 @@ def parse_conda(document: Any, *, where: str) -> CondaFile:
             python = match[1]
         else:
             packages.append(str(item))
-    return CondaFile(packages=requirements(packages), python=python)
+    found = sort_out(packages)
+    return CondaFile(packages=found.kept, python=python, options=found.options, dropped=found.dropped)

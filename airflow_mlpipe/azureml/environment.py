@@ -65,28 +65,48 @@ class CondaDependencies:
         return requirements([*self.conda, *self.pip])
 
 
-def requirements(given: Iterable[str]) -> tuple[str, ...]:
-    """Packages as pip spells them: conda's ``a=1.2`` is ``a==1.2``; of Azure ML's own a warning is left.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packages:
+    """A list of packages, sorted out.
+
+    :param kept: as pip spells them, sorted. :param options: of pip, that have no place in a list.
+    :param dropped: Azure ML's own.
+    """
+
+    kept: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+def sort_out(given: Iterable[str]) -> Packages:
+    """Packages as pip spells them: conda's ``a=1.2`` is ``a==1.2``.
 
     :raises DefinitionError: for what is no text.
     """
-    found, dropped = set(), []
+    kept, options, dropped = set(), set(), set()
     for spelling in given:
         if not isinstance(spelling, str):
             raise DefinitionError("a package is text", where="CondaDependencies", given=spelling)
         text = re.sub(r"^[\w.-]+::", "", spelling.strip())
-        if text.startswith("-"):
-            warn(f"an option of pip has no place in a list of packages: {text}; name a requirements file instead")
-            continue
         text = re.sub(r"^([A-Za-z0-9_.-]+)=([^=<>!~].*?)(=[^=]*)?$", r"\1==\2", text)
         name = re.split(r"[\s=<>!~\[;@]", text, maxsplit=1)[0].lower()
-        if _AZURES.match(name):
-            dropped.append(name)
+        if text.startswith("-"):
+            options.add(text)
+        elif _AZURES.match(name):
+            dropped.add(name)
         elif name and name not in _NO_PACKAGES:
-            found.add(text)
-    if dropped:
-        warn(f"packages of Azure ML are not installed: {', '.join(sorted(set(dropped)))}")
-    return tuple(sorted(found))
+            kept.add(text)
+    return Packages(kept=tuple(sorted(kept)), options=tuple(sorted(options)), dropped=tuple(sorted(dropped)))
+
+
+def requirements(given: Iterable[str]) -> tuple[str, ...]:
+    """:func:`sort_out`, with warnings of what is left out."""
+    found = sort_out(given)
+    if found.dropped:
+        warn(f"packages of Azure ML are not installed: {', '.join(found.dropped)}")
+    for option in found.options:
+        warn(f"an option of pip has no place in a list of packages: {option}; name a requirements file instead")
+    return found.kept
 
 
 @dataclass(slots=True)

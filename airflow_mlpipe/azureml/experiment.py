@@ -12,7 +12,7 @@ from airflow_mlpipe.azureml.parameters import PipelineParameter
 from airflow_mlpipe.azureml.pipeline import Pipeline
 from airflow_mlpipe.azureml.run import PipelineRun
 from airflow_mlpipe.azureml.unstarted import UNSTARTED
-from airflow_mlpipe.azureml.warn import ignored
+from airflow_mlpipe.azureml.warn import ignored, warn
 from airflow_mlpipe.azureml.where import parsing
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.experiment.params import CONF, check_names
@@ -63,6 +63,7 @@ class Experiment:
         conf = _conf(config, pipeline_parameters or {}, regenerate_outputs)
         if parsing():
             return UNSTARTED
+        _tell_of_the_word(config.file)
         run = _deployed(config, conf) or _local(config, conf)
         sys.stdout.write(f"Experiment {self.name}: {run.dag_id}/{run.run_id}\n")
         return PipelineRun(self, config, run)
@@ -114,6 +115,16 @@ def _typed(value: Any, default: Any, where: str) -> Any:
             except ValueError:
                 continue
     raise DefinitionError(f"the parameter is {kind}", where=where, given=value)
+
+
+def _tell_of_the_word(file: str) -> None:
+    """Airflow looks into no file of its DAGs folder that does not say what it is for."""
+    from airflow.utils.file import might_contain_dag
+
+    if os.path.isfile(file) and not might_contain_dag(file, True):
+        warn(
+            f"{os.path.basename(file)} does not say the word 'dag', so Airflow would overlook it: add the comment # DAG"
+        )
 
 
 def _deployed(pipeline: Pipeline, conf: Mapping[str, Any]) -> Any:

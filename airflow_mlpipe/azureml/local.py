@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from airflow_mlpipe.experiment.progress import Reporter
     from airflow_mlpipe.model.reference import OutputReference
 
+_OF_AIRFLOW = re.compile(r"\S+Z \[(?:info|debug)\s*\] (?:::|Task instance|\[DAG TEST\])")
+"""Lines with which Airflow surrounds what a task logs."""
+
 PROGRESS, REQUEST, LOG = "progress.json", "request.json", "log.txt"
 
 
@@ -118,7 +121,7 @@ class LocalRun:
         text = (self.folder / LOG).read_text(encoding="utf-8", errors="replace")
         if step is not None:
             text = _section(text, step)
-        shown = [printable(line) for line in text.splitlines() if line.strip()]
+        shown = [printable(line) for line in text.splitlines() if line.strip() and not _OF_AIRFLOW.match(line)]
         return shown[-lines:]
 
     def cancel(self) -> None:

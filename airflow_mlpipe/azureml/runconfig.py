@@ -160,4 +160,6 @@ def _packages(environment: Environment, folder: str) -> tuple[tuple[str, ...], s
     from airflow_mlpipe.azureml.condafile import read_conda
 
     found = read_conda(os.path.join(folder, file))
+    if left := (*found.options, *found.dropped):
+        warn(f"{file}: not installed: {', '.join(left)}")
     return found.packages, found.python, None

@@ -43,9 +43,11 @@ def ls(args: Namespace) -> None:
 
 
 def _row(info: ModuleInfo) -> tuple[str, ...]:
+    from airflow_mlpipe.modules.requests import same_version
+
     definition = info.definition
     mark = " (yanked)" if info.yanked else " (deprecated)" if info.deprecated else ""
-    others = ", ".join(version for version in info.versions if version != definition.version)
+    others = ", ".join(version for version in info.versions if not same_version(version, definition.version))
     about = definition.description.splitlines()[0] if definition.description else ""
     return definition.name, f"{definition.version}{mark}", info.source, definition.owner, others, about
 

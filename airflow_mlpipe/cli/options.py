@@ -257,4 +257,28 @@ COMMANDS = (
         ),
     ),
     SUBMIT,
+    Command(
+        name="import",
+        help="Make DAGs of the pipelines of another system",
+        description=(
+            "Make DAGs of Azure ML v2 YAML: a pipeline, a component or a job, or all pipelines of a folder. What has no "
+            "equivalent is listed with its file and line. Exit code: 0 all were imported, 1 some were not."
+        ),
+        function="airflow_mlpipe.cli.imports.import_pipelines",
+        options=(
+            _option("system", metavar="SYSTEM", type=str, choices=("azureml",), help="azureml"),
+            _option("path", metavar="PATH", type=str, help="a YAML file, or a folder"),
+            _option("--into", metavar="FOLDER", type=str, help="where DAG files go (the folder of each YAML file)"),
+            _option(
+                "--compute",
+                metavar="NAME=OURS",
+                type=str,
+                action="append",
+                default=[],
+                help="the compute here that a compute target of Azure's is; may be given more than once",
+            ),
+            _option("--replace", action="store_true", help="import again what was imported before"),
+            OUTPUT,
+        ),
+    ),
 )

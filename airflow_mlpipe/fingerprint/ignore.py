@@ -14,6 +14,8 @@ from pathspec import GitIgnoreSpec
 from airflow_mlpipe.errors import DefinitionError
 
 FILE = ".mlpipeignore"
+AZUREML = ".amlignore"
+"""Azure ML's, read in folders without one of ours."""
 
 DEFAULTS = (
     "__pycache__/",
@@ -26,6 +28,7 @@ DEFAULTS = (
     ".ruff_cache/",
     ".DS_Store",
     FILE,
+    AZUREML,
 )
 """Ignored everywhere, unless a pattern says ``!``."""
 
@@ -68,15 +71,19 @@ class Ignore:
 
     def _spec(self, folder: str) -> GitIgnoreSpec | None:
         if folder not in self._specs:
-            file = os.path.join(self._root, folder, FILE)
-            try:
-                with open(file, encoding="utf-8") as lines:
-                    self._specs[folder] = compile_patterns(lines.read().splitlines(), where=file)
-            except FileNotFoundError:
-                self._specs[folder] = None
-            except UnicodeDecodeError as error:
-                raise DefinitionError("an ignore file is UTF-8 text", where=file, given=str(error)) from error
+            at = os.path.join(self._root, folder)
+            self._specs[folder] = _read(os.path.join(at, FILE)) or _read(os.path.join(at, AZUREML))
         return self._specs[folder]
+
+
+def _read(file: str) -> GitIgnoreSpec | None:
+    try:
+        with open(file, encoding="utf-8") as lines:
+            return compile_patterns(lines.read().splitlines(), where=file)
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise DefinitionError("an ignore file is UTF-8 text", where=file, given=str(error)) from error
 
 
 @lru_cache(maxsize=1)

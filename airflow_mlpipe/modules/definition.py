@@ -209,8 +209,10 @@ def environment_to_json(environment: Environment) -> dict[str, Any]:
 
 def environment_from_json(members: Mapping[str, Any]) -> Environment:
     """Read :func:`environment_to_json` back; members may be missing.  :raises DefinitionError: for a wrong value."""
-    said = {name: value for name, value in members.items() if value is not None}
-    return Environment(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
+    said: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in members.items() if value is not None
+    }
+    return Environment(**said)
 
 
 def resources_to_json(resources: Resources) -> dict[str, Any]:

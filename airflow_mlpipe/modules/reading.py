@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -122,6 +123,8 @@ class _Reading(Members):
             deterministic=self.flag(("deterministic",), top.get("deterministic", True)),
             steps=self._steps(top),
         )
+        if kind == "pipeline":
+            self._check_steps(definition)
         names = {side: tuple(self.mapping((side,), top.get(side))) for side in ("inputs", "outputs", "params")}
         check_arguments(definition, names, self.mistakes)
         self._files(definition)
@@ -138,7 +141,7 @@ class _Reading(Members):
         if found == "function" and "arguments" in top:
             self.mistakes.add(("arguments",), "a function gets its inputs and parameters by their names", of_key=True)
         if found == "steps":
-            for member in ("arguments", "source", "include", "code", "environment", "resources"):
+            for member in ("arguments", "source", "include", "code", "environment", "resources", "deterministic"):
                 if member in top:
                     self.mistakes.add((member,), "this belongs to a step of the pipeline", of_key=True)
         return "pipeline" if found == "steps" else cast("ModuleKind", found)
@@ -275,6 +278,14 @@ class _Reading(Members):
 
     def _steps(self, top: Mapping[str, Any]) -> Mapping[str, Any]:
         return dict(self.mapping(("steps",), top.get("steps")))
+
+    def _check_steps(self, definition: ModuleDefinition) -> None:
+        # By its name: what knows of several steps stands above what knows of one.
+        reading = importlib.import_module("airflow_mlpipe.pipelines.reading.module_steps")
+        names = tuple(port.name for port in definition.inputs)
+        steps = reading.read_module_steps(definition.steps, self.mistakes, params=definition.params, inputs=names)
+        for port in definition.outputs:
+            reading.check_output(port.source, steps, ("outputs", port.name, "from"), self.mistakes)
 
     def _environment(self, said: Any) -> Environment | None:
         if said is None:

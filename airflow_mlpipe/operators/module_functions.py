@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.model.reference import is_absent
 from airflow_mlpipe.operators.function import leaf_of
+from airflow_mlpipe.operators.port_types import declare_types
 from airflow_mlpipe.operators.xcoms import VALUE
 
 if TYPE_CHECKING:
@@ -18,6 +19,16 @@ def key_of(definition: ModuleDefinition, output: str) -> str:
     """The key of an output in XCom."""
     alone = definition.kind == "function" and [port.name for port in definition.outputs] == [VALUE]
     return "return_value" if alone and output == VALUE else output
+
+
+def declare_ports(step: object, definition: ModuleDefinition) -> None:
+    """Write the types of a module's ports on its step."""
+    declare_types(
+        step,
+        {port.name: port.type for port in definition.inputs},
+        {key_of(definition, port.name): port.type for port in definition.outputs},
+        frozenset(port.name for port in definition.inputs if port.many),
+    )
 
 
 def function_inputs(ports: Iterable[Port], *, where: str) -> tuple[list[Port], dict[str, Any]]:

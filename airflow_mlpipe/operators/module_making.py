@@ -122,9 +122,8 @@ def from_step(
         "params": schemas,
     }
     _all_known(wanted, [*inputs, *(data.name for data in step.output_data)], where)
-    document |= (
-        {"script": step.script_name, "arguments": arguments} if step.kind == "script" else {"command": arguments}
-    )
+    is_script = step.kind == "script"
+    document |= {"script": step.script_name, "arguments": arguments} if is_script else {"command": arguments}
     document |= {"include": list(step.include)} if step.include else {}
     document |= {"code": step.code} if step.kind == "script" and step.code != "closure" else {}
     files: dict[str, bytes] = {}

@@ -17,7 +17,7 @@ from typing import Any
 from airflow_mlpipe.store.base import ObjectInfo, check_key
 from airflow_mlpipe.store.incoming import PART, Bytes
 from airflow_mlpipe.store.options import CONNECT_TIMEOUT, TIMEOUT, azure_options, flag, seconds
-from airflow_mlpipe.store.outgoing import Sent
+from airflow_mlpipe.store.outgoing import Sent, ahead
 from airflow_mlpipe.store.remote import RemoteStore
 from airflow_mlpipe.store.retry import Fault, Guard, RetryPolicy
 
@@ -144,7 +144,8 @@ class ObstoreStore(RemoteStore):
             if self._head(source).size < _COPY_LIMIT:
                 raise
             # S3 copies no more than this at once: the bytes go through this machine, streaming.
-            self._api.put(self._store, target, self._api.get(self._store, source).stream(PART), chunk_size=8 * PART)
+            pieces = ahead(map(memoryview, self._api.get(self._store, source).stream(PART)))
+            self._api.put(self._store, target, pieces, use_multipart=True, chunk_size=8 * PART)
 
     def copy_from(self, other: object, source: str, target: str, size: int) -> bool:
         """Server-side copy of an object of another store; ``False`` where one request cannot do it."""

@@ -4,7 +4,10 @@ pieces that come from another store.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -83,6 +86,44 @@ class Outgoing:
             raise
         if held:
             yield held
+
+
+def ahead(pieces: Iterable[bytes | memoryview], depth: int = 2) -> Iterator[bytes | memoryview]:
+    """The same pieces, asked for by a thread of their own, a few before they are wanted.
+
+    So one store is read while the other is written to; and obstore, which takes pieces from within its runtime, is not
+    called again in there, which it answers with a panic.
+    """
+    waiting: queue.Queue[tuple[bytes | memoryview | None, BaseException | None]] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(piece: bytes | memoryview | None, error: BaseException | None = None) -> bool:
+        while not stop.is_set():
+            with contextlib.suppress(queue.Full):
+                waiting.put((piece, error), timeout=0.1)
+                return True
+        return False
+
+    def take() -> None:
+        try:
+            if all(put(piece) for piece in pieces):
+                put(None)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the piece was wanted
+            put(None, error)
+
+    thread = threading.Thread(target=take, name="mlpipe-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            piece, error = waiting.get()
+            if error is not None:
+                raise error
+            if piece is None:
+                return
+            yield piece
+    finally:
+        stop.set()
+        thread.join()
 
 
 class Relay:

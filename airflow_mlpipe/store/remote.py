@@ -21,7 +21,7 @@ from airflow_mlpipe.errors import ObjectNotFoundError
 from airflow_mlpipe.store.base import TEMPORARY, ObjectInfo, Tap, check_key
 from airflow_mlpipe.store.incoming import PART, Bytes, Incoming, ignore
 from airflow_mlpipe.store.oserrors import os_errors
-from airflow_mlpipe.store.outgoing import Outgoing, Relay, Sent
+from airflow_mlpipe.store.outgoing import Outgoing, Relay, Sent, ahead
 from airflow_mlpipe.store.retry import Guard
 
 _log = logging.getLogger(__name__)
@@ -254,7 +254,7 @@ class RemoteStore(abc.ABC):
         :param size: bytes in all. :param pieces: what they raise, also at their end, undoes it.
         :raises InputChangedError: when they are of another length.
         """
-        self._send(Relay(size, pieces), check_key(key))
+        self._send(Relay(size, pieces if size <= PART else ahead(pieces)), check_key(key))
 
     def open(self, key: str) -> tuple[ObjectInfo, Iterator[Bytes]]:
         """An object's facts, and its bytes in pieces, in bounded memory.

@@ -27,6 +27,10 @@ class EmptiedSource:
         self.name = root.rpartition("/")[2]
         self.id = f"{store.url}/{root}"
 
+    def covers(self, key: str) -> bool:
+        """Nothing."""
+        return False
+
     def files(self) -> list[SourceFile]:
         """None."""
         return []

@@ -39,7 +39,9 @@ Say = Callable[[str], object]
 EVERY = 5.0
 """Seconds between two lines of progress."""
 
-_JOURNAL_EVERY = 1.0
+JOURNAL_EVERY = 1.0
+"""Seconds after which what has arrived is written down: at most what arrived in these is sent twice."""
+
 _FEW = 16
 """Files that are asked for one by one rather than by a listing."""
 
@@ -88,27 +90,30 @@ def remember(found: Look) -> Delivered:
     return Delivered(rows=rows, files=_contents(found, rows))
 
 
-def carry_out(found: Look, pace: Pace, say: Say, *, every: float = EVERY) -> Delivered:
+def carry_out(
+    found: Look, pace: Pace, say: Say, *, every: float = EVERY, journal_every: float = JOURNAL_EVERY
+) -> Delivered:
     """Do what was planned.
 
     :param pace: limits it, and ends it when it is cancelled. :param say: gets lines for the task's log.
     :param every: seconds between two lines of progress.
+    :param journal_every: seconds after which what has arrived is written down; 0: after every file.
     :raises InputChangedError: when the source changed meanwhile. :raises TransferCancelledError: when it was cancelled.
     :raises StoreError: and its kinds.
     """
-    return _Transfer(found, pace, say, every).run()
+    return _Transfer(found, pace, say, every, journal_every).run()
 
 
 class _Transfer:
     """One transfer under way."""
 
-    def __init__(self, found: Look, pace: Pace, say: Say, every: float) -> None:
+    def __init__(self, found: Look, pace: Pace, say: Say, every: float, journal_every: float) -> None:
         self.found, self.pace, self.say, self.every = found, pace, say, every
         self.destination, self.plan = found.destination, found.plan
         self.kind = found.destination.kind
         self.mark = source_mark(found.source.id)
         self.state = StateStore(found.destination.store, found.destination.root)
-        self.journal: Journal = self.state.journal()
+        self.journal: Journal = self.state.journal(journal_every)
 
     def run(self) -> Delivered:
         """The verbs."""
@@ -150,13 +155,13 @@ class _Transfer:
         last = [began]
 
         def tick() -> None:
-            self.journal.flush()
+            self.journal.flush_if_due()
             if (now := time.monotonic()) - last[0] >= self.every:
                 last[0] = now
                 self.say(progress.line())
 
         try:
-            work_all(one, self.plan.send, self.found.options.concurrency, self.pace, tick, _JOURNAL_EVERY)
+            work_all(one, self.plan.send, self.found.options.concurrency, self.pace, tick, 1.0)
         except BaseException:
             with contextlib.suppress(StoreError):  # the error that ended it says more
                 self.journal.flush()

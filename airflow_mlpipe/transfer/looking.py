@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from airflow_mlpipe.errors import InputError, PathError
 from airflow_mlpipe.fingerprint.hashing import FileJob, digest_files
+from airflow_mlpipe.store.base import ObjectStore
 from airflow_mlpipe.store.local import LocalObjectStore
 from airflow_mlpipe.transfer.destination import Destination
 from airflow_mlpipe.transfer.files import Found, Row, SourceFile
@@ -56,8 +58,6 @@ def look(source: Source, destination: Destination, options: TransferOptions, *, 
     selection = Selection(options.include, options.exclude)
     listed = tuple(file for file in source.files() if source.kind == "file" or selection.takes(file.path))
     _check_apart(source, destination, listed)
-    for file in listed:
-        destination.key(file.path)
     there, whole = destination.files()
     state = StateStore(destination.store, destination.root).load(there)
     mark = source_mark(source.id)
@@ -102,26 +102,28 @@ def selection_is_said(options: TransferOptions) -> bool:
 
 def _check_apart(source: Source, destination: Destination, listed: Sequence[SourceFile]) -> None:
     """A transfer into its own source would send what it wrote, and a sync into a folder above would remove it."""
-    where = f"{source.store.url}/"
-    there = f"{destination.store.url}/"
-    if source.store.server != destination.store.server:
+    keys = [destination.key(file.path) for file in listed]  # each is checked
+    store, other = source.store, destination.store
+    if store is not other and (store.server is None or store.server != other.server):
         return
-    target = f"{there}{destination.root}"
-    inside = f"{target.rstrip('/')}/"
-    origin = f"{where}{source.root}"
-    if destination.kind == "file":
-        clash = any(f"{where}{file.key}" == target for file in listed)
-    else:
-        clash = any(f"{where}{file.key}".startswith(inside) for file in listed) or target.rstrip("/") == origin.rstrip(
-            "/"
-        )
-    if clash:
-        raise PathError(
-            "source and destination are the same place, or in each other",
-            where=origin,
-            given=target,
-            fix="give a destination outside of the source",
-        )
+    here, there = _place(store), _place(other)
+    inside = f"{there}{destination.root}/" if destination.root else there
+    for file, key in zip(listed, keys, strict=True):
+        origin, target = f"{here}{file.key}", f"{there}{key}"
+        into_source = target.startswith(here) and source.covers(target[len(here) :])
+        if into_source or origin == target or (destination.kind == "folder" and origin.startswith(inside)):
+            raise PathError(
+                "source and destination are the same place, or in each other",
+                where=source.id,
+                given=target,
+                fix="give a destination outside of the source",
+            )
+
+
+def _place(store: ObjectStore) -> str:
+    """Where a store's root is, as the beginning of a text that ends in a key."""
+    url = unquote(store.url) if store.url.startswith("file:") else store.url
+    return f"{url}/"
 
 
 def _with_digests(

@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from airflow_mlpipe.errors import (
     CorruptedError,
@@ -25,7 +25,9 @@ from airflow_mlpipe.errors import (
 )
 from airflow_mlpipe.fingerprint.digest import Hasher
 from airflow_mlpipe.store.base import ObjectInfo, ObjectStore
+from airflow_mlpipe.store.incoming import PART
 from airflow_mlpipe.store.local import LocalObjectStore
+from airflow_mlpipe.store.outgoing import ahead
 from airflow_mlpipe.transfer.files import SourceFile
 from airflow_mlpipe.transfer.pace import Pace
 from airflow_mlpipe.transfer.progress import Progress
@@ -66,7 +68,8 @@ class Mover:
     def __init__(self, source: Source, target: ObjectStore, pace: Pace, progress: Progress) -> None:
         self._source, self._target = source, target
         self._pace, self._progress = pace, progress
-        self._server_copies = True
+        self._server_copies = not isinstance(target, LocalObjectStore)
+        self._streams = isinstance(source.store, _Reads) and isinstance(target, _Writes)
 
     def move(self, file: SourceFile, key: str) -> str:
         """Bring one file to a key of the target; the digest of its bytes, empty if nobody saw them.
@@ -98,19 +101,25 @@ class Mover:
                 raise _changed(file, self._source, "it is not there any more") from error
             except OSError as error:
                 raise InputError(f"cannot be read ({error.strerror})", where=source.uri(file.key)) from error
-        elif isinstance(source, _Reads) and isinstance(target, _Writes):
-            info, pieces = source.open(file.key)
-            watch.same_object(info)
-            target.write(key, info.size, watch.through(pieces))
+        elif self._streams:
+            self._stream(file, key, watch)
         else:
             with tempfile.TemporaryDirectory(prefix="mlpipe-transfer-") as folder:
                 source.download(file.key, Path(folder) / "file", tap=watch)
                 target.upload(Path(folder) / "file", key)
 
+    def _stream(self, file: SourceFile, key: str, watch: _Watch) -> None:
+        source, target = cast("_Reads", self._source.store), cast("_Writes", self._target)
+        info, pieces = source.open(file.key)
+        watch.same_object(info)
+        if info.size > PART and isinstance(target, LocalObjectStore):
+            pieces = ahead(pieces)  # what comes next is on its way while this is hashed and written
+        target.write(key, info.size, watch.through(pieces))
+
     def _copied(self, file: SourceFile, key: str) -> bool:
         """Server-side, if that can be."""
         source, target = self._source.store, self._target
-        if not self._server_copies or isinstance(target, LocalObjectStore):
+        if not self._server_copies:
             return False
         try:
             if source is target:

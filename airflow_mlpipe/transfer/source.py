@@ -21,7 +21,7 @@ from airflow_mlpipe.model.data import DataReference, Kind
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.store.base import ObjectInfo, ObjectStore, check_key
 from airflow_mlpipe.store.contents import Contents
-from airflow_mlpipe.store.located import Datastores, Located, LocatedFolder, LocatedObjects, locate
+from airflow_mlpipe.store.located import Datastores, Located, LocatedFolder, LocatedObjects, glob_expression, locate
 from airflow_mlpipe.transfer.files import SourceFile, is_ours
 
 
@@ -58,6 +58,10 @@ class Source(Protocol):
         """Tells it from any other source."""
         ...
 
+    def covers(self, key: str) -> bool:
+        """Whether a file of this key in the source's store would be one of the source's."""
+        ...
+
     def files(self) -> list[SourceFile]:
         """What is there now, this package's own files left out.  :raises InputError: when there is nothing."""
         ...
@@ -92,6 +96,12 @@ class DataSource:
     def id(self) -> str:
         """See :class:`Source`."""
         return f"{self.store.url}/{self.root}"
+
+    def covers(self, key: str) -> bool:
+        """See :class:`Source`."""
+        if self._data.is_glob:
+            return bool(glob_expression(self._data.path).match(key))
+        return key == self.root or not self.root or key.startswith(f"{self.root}/")
 
     def files(self) -> list[SourceFile]:
         """See :class:`Source`."""
@@ -132,6 +142,10 @@ class ContentSource:
     def id(self) -> str:
         """Digests say all, wherever they are."""
         return "contents"
+
+    def covers(self, key: str) -> bool:
+        """See :class:`Source`."""
+        return False
 
     def files(self) -> list[SourceFile]:
         """See :class:`Source`."""

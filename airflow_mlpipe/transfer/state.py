@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -96,9 +97,9 @@ class StateStore:
         self._store.put(self._key, self._document(rows))
         self._store.delete(list(journals))
 
-    def journal(self) -> Journal:
-        """A new journal."""
-        return Journal(self._store, f"{self._folder}/arrived/{secrets.token_hex(8)}", self._document)
+    def journal(self, every: float) -> Journal:
+        """A new journal, written every so many seconds."""
+        return Journal(self._store, f"{self._folder}/arrived/{secrets.token_hex(8)}", self._document, every)
 
     def _document(self, rows: Iterable[Row]) -> bytes:
         members = [[r.path, r.size, r.content, r.source, r.source_tag, r.target_tag] for r in rows]
@@ -122,28 +123,39 @@ def _row(members: Any) -> Row:
 class Journal:
     """What arrives, while it does.  Thread-safe."""
 
-    def __init__(self, store: ObjectStore, stem: str, document: Any) -> None:
-        self._store, self._stem, self._document = store, stem, document
+    def __init__(self, store: ObjectStore, stem: str, document: Callable[[Iterable[Row]], bytes], every: float) -> None:
+        self._store, self._stem, self._document, self._every = store, stem, document, every
         self._rows: list[Row] = []
         self._lock = threading.Lock()
+        self._written = time.monotonic()
         self.keys: list[str] = []
 
     def add(self, row: Row) -> None:
         """A file has arrived and is verified."""
         with self._lock:
             self._rows.append(row)
+        self.flush_if_due()
+
+    def flush_if_due(self) -> None:
+        """Write down what is not written yet, if it is time.  :raises StoreError: and its kinds."""
+        with self._lock:
+            due = bool(self._rows) and time.monotonic() - self._written >= self._every
+            if due:
+                self._written = time.monotonic()
+        if due:
+            self.flush()
 
     def flush(self) -> None:
         """Write down what is not written yet.  :raises StoreError: and its kinds; then the next call tries again."""
         with self._lock:
             rows, self._rows = self._rows, []
-        if not rows:
-            return
-        key = f"{self._stem}-{len(self.keys)}"
+            if not rows:
+                return
+            key = f"{self._stem}-{len(self.keys)}"
+            self.keys.append(key)
         try:
             self._store.put(key, self._document(rows))
         except BaseException:
             with self._lock:
                 self._rows = rows + self._rows
             raise
-        self.keys.append(key)
