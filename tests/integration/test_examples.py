@@ -119,3 +119,16 @@ def test_the_gpu_example_goes_to_another_compute_by_a_word(run_dag, examples, mo
     step = run_dag.parse(folder=examples, dag_id="gpu").get_task("train")
     assert (step.compute_target, step.environment.image) == ("docker", "pytorch/pytorch:latest")
     assert step.step_resources.gpu.count == 2
+
+
+@pytest.mark.slow
+def test_the_pipeline_in_yaml_runs_and_shares_its_steps_with_the_dag_in_python(run_dag, examples):
+    """What the YAML has executed, the DAG of the same scripts reuses; the rest of that executes."""
+    first = run_dag(folder=examples, dag_id="digits_in_yaml")
+    assert first.state == "success", first.log
+    assert len(first.executed) == 9
+    second = run_dag(folder=examples, dag_id="digits")
+    assert second.state == "success", second.log
+    steps = [f"{kind}.{step}" for kind in ("pixels", "pca") for step in ("features", "train", "evaluate")]
+    assert second.reused == sorted(["prepare", *steps])
+    assert run_dag(folder=examples, dag_id="digits_in_yaml").executed == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.pipelines.graph import Edge, Graph, GroupNode, Node, NodeKind, Port, data_node, make_graph
 from airflow_mlpipe.pipelines.origin import origin_of
-from airflow_mlpipe.pipelines.taking.task import kind_of
+from airflow_mlpipe.pipelines.taking.task import class_kind
 from airflow_mlpipe.pipelines.taking.values import DataNames, schedule_record
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _is_ours(task: Any) -> bool:
 
 def _kind(task: Any) -> NodeKind:
     cls = task.operator_class if task.is_mapped else type(task)
-    known = kind_of(task)
+    known = class_kind(cls)
     if known is not None:
         return known
     own = getattr(cls, "kind", None) if _is_ours(task) else None

@@ -137,8 +137,8 @@ def test_what_operators_refuse_has_its_place_in_the_file(bundle: Path) -> None:
     assert [(one.line, one.at) for one in raised.value.mistakes] == [
         (4, "params.p"),
         (7, "steps.a.script"),
-        (9, "steps.b"),
-        (12, "steps.c"),
+        (8, "steps.b"),
+        (11, "steps.c"),
     ]
 
 
