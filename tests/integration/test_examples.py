@@ -152,3 +152,14 @@ def test_the_modules_of_the_examples_pass_their_tests(name: str, tmp_path: Path,
     monkeypatch.setenv("AIRFLOW__MLPIPE__CACHE", str(tmp_path / "cache"))
     (result,) = modules.test(EXAMPLES / "modules" / name)
     assert result.problems == ()
+@pytest.mark.slow
+def test_the_pipeline_in_yaml_runs_and_shares_its_steps_with_the_dag_in_python(run_dag, examples):
+    """What the YAML has executed, the DAG of the same scripts reuses; the rest of that executes."""
+    first = run_dag(folder=examples, dag_id="digits_in_yaml")
+    assert first.state == "success", first.log
+    assert len(first.executed) == 9
+    second = run_dag(folder=examples, dag_id="digits")
+    assert second.state == "success", second.log
+    steps = [f"{kind}.{step}" for kind in ("pixels", "pca") for step in ("features", "train", "evaluate")]
+    assert second.reused == sorted(["prepare", *steps])
+    assert run_dag(folder=examples, dag_id="digits_in_yaml").executed == []
