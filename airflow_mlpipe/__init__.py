@@ -26,15 +26,18 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.command import CommandStep
     from airflow_mlpipe.operators.module import ModuleStep
     from airflow_mlpipe.operators.script import ScriptStep
+    from airflow_mlpipe.operators.transfer import DataTransferStep
     from airflow_mlpipe.pipelines.load import dag_from_spec, load_pipelines
     from airflow_mlpipe.pipelines.records import Pipeline
     from airflow_mlpipe.retries import RetryInfrastructure
+    from airflow_mlpipe.triggers.changes import changes
     from airflow_mlpipe.values.outputs import Outputs
     from airflow_mlpipe.values.pickled import Pickle
 
 __all__ = [
     "CommandStep",
     "DataReference",
+    "DataTransferStep",
     "Datastore",
     "Environment",
     "Gpu",
@@ -53,6 +56,7 @@ __all__ = [
     "ScriptStep",
     "Secret",
     "Volatile",
+    "changes",
     "dag_from_spec",
     "load",
     "load_pipelines",
@@ -63,6 +67,7 @@ __all__ = [
 _HOME = {
     "CommandStep": "operators.command",
     "DataReference": "model.data",
+    "DataTransferStep": "operators.transfer",
     "Datastore": "model.data",
     "Environment": "model.environment",
     "Gpu": "model.resources",
@@ -81,6 +86,7 @@ _HOME = {
     "ScriptStep": "operators.script",
     "Secret": "model.environment",
     "Volatile": "model.data",
+    "changes": "triggers.changes",
     "dag_from_spec": "pipelines.load",
     "load": "hooks.values",
     "load_pipelines": "pipelines.load",

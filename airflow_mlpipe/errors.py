@@ -120,6 +120,10 @@ class WorkspaceVersionError(ConfigurationError):
     """The workspace, or a document in it, was written by a newer version of this package."""
 
 
+class TransferCancelledError(MLPipeError, Transient):
+    """A transfer was ended because its task was; what had arrived by then is not sent again."""
+
+
 class EnvironmentBuildError(MLPipeError):
     """A step's Python environment could not be built."""
 

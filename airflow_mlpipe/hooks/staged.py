@@ -25,6 +25,12 @@ def staged(reference: OutputReference, stores: Stores, *, named: bool) -> Path:
     :param named: whether the path must end in the file's own name; a blob of the cache has none.
     :raises InputError: when the contents are gone, naming the run that made them.
     """
+    if reference.path is not None:
+        raise InputError(
+            "these data lie as plain files, and are not fetched here",
+            where=reference.uri,
+            fix="take them as an input of a step, or read them where they are",
+        )
     cache = stores.settings.cache.absolute()
     blobs, contents = BlobCache(cache / "blobs"), stores.contents(reference.datastore)
     name = reference.digest.replace(":", "_")

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from airflow_mlpipe.errors import CorruptedError, InputError, Terminal
 from airflow_mlpipe.fingerprint.digest import check_digest
+from airflow_mlpipe.model.data import check_relative
 from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.store.layout import is_fingerprint
 from airflow_mlpipe.store.workspace import Workspace
@@ -38,6 +39,8 @@ def checked(reference: OutputReference, *, where: str, workspace: Workspace | No
     name = reference.filename
     if name and (PurePosixPath(name).name != name or name == ".." or "\x00" in name):
         raise ForeignReferenceError("a reference with a file name that is a path is refused", where=where, given=name)
+    if reference.path is not None:
+        check_relative(reference.path, where=where)
     if reference.kind not in ("file", "folder") or not _fits(reference):
         raise ForeignReferenceError(
             "a reference without a digest of contents is refused",
@@ -49,6 +52,8 @@ def checked(reference: OutputReference, *, where: str, workspace: Workspace | No
 
 
 def _fits(reference: OutputReference) -> bool:
+    if reference.path is not None:
+        return True  # plain files are what is there, whatever the reference says of them
     try:
         is_tree = check_digest(reference.digest).startswith("tree:")
     except (CorruptedError, TypeError):
@@ -63,4 +68,8 @@ def _published(reference: OutputReference, workspace: Workspace) -> bool:
     if reference.dag_id and reference.run_id:
         for run in workspace.runs.list(reference.dag_id, reference.run_id, reference.task_id):
             outputs += run.outputs
-    return (reference.datastore, reference.digest) in {(o.datastore, o.digest) for o in outputs}
+    return _place(reference) in map(_place, outputs)
+
+
+def _place(reference: OutputReference) -> tuple[str, str, str | None]:
+    return reference.datastore, reference.digest, reference.path

@@ -38,6 +38,7 @@ class OutputReference:
     :param executable: for a file, whether its owner may execute it.
     :param fingerprint: of the execution that published it.
     :param dag_id, task_id, run_id: the task instance that did, so that a missing object names who made it.
+    :param path: of data that lie as plain files, and not by digest, where their path below ``datastore`` begins.
     :param type, format, details, preview, length: of a value that was saved by a materializer; see
         :class:`~airflow_mlpipe.values.materializer.Saved`.  Empty for files and folders that a program wrote.
     """
@@ -61,11 +62,14 @@ class OutputReference:
     details: Mapping[str, Any] = field(default_factory=dict)
     preview: Mapping[str, Any] = field(default_factory=dict)
     length: int | None = None
+    path: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The form that XCom and records hold; of a typed value, what people want to know first comes first."""
         members = {name: getattr(self, name) for name in self.__slots__}
         typed = {name: members.pop(name) for name in _TYPED}
+        if self.path is None:
+            del members["path"]
         if not self.format:
             return tag("reference", _VERSION) | members
         first = {"type": self.type, "size": self.size, "digest": self.digest}

@@ -22,7 +22,7 @@ TESTS = "tests"
 NO_CODE = (f"/{FILE}", f"/{TESTS}/")
 """Of a module's folder, what is no code of its step: two versions with equal code stay equal."""
 
-ModuleKind = Literal["script", "command", "pipeline"]
+ModuleKind = Literal["script", "command", "function", "pipeline"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,8 @@ class ModuleDefinition:
 
     :param params: JSON Schema by parameter; one without ``default`` is required.
     :param arguments: as written, with placeholders; a list in it is left out where something optional in it is not
-        there. :param script: of kind ``script``. :param source: folder of the code, relative to the module's.
+        there. :param script: of kind ``script`` and ``function``: the file. :param function: its name in that file.
+    :param source: folder of the code, relative to the module's.
     :param deterministic: whether equal inputs give equal results; if not, steps of it are not reused.
     :param steps: of kind ``pipeline``, as written.
     """
@@ -75,6 +76,7 @@ class ModuleDefinition:
     params: Mapping[str, Any] = field(default_factory=dict)
     arguments: tuple[Any, ...] = ()
     script: str | None = None
+    function: str | None = None
     source: str = "."
     include: tuple[str, ...] = ()
     code: CodeMode = "closure"
@@ -111,6 +113,7 @@ class ModuleDefinition:
             "params": {name: dict(schema) for name, schema in self.params.items()},
             "arguments": [list(a) if isinstance(a, tuple) else a for a in self.arguments],
             "script": self.script,
+            "function": self.function,
             "source": self.source,
             "include": list(self.include),
             "code": self.code,
@@ -137,6 +140,7 @@ class ModuleDefinition:
                 params=members["params"],
                 arguments=tuple(tuple(a) if isinstance(a, list) else a for a in members["arguments"]),
                 script=members["script"],
+                function=members["function"],
                 source=members["source"],
                 include=tuple(members["include"]),
                 code=members["code"],
@@ -195,6 +199,7 @@ def environment_to_json(environment: Environment) -> dict[str, Any]:
     """What is said of an environment."""
     return {
         "requirements": environment.requirements,
+        "packages": list(environment.packages),
         "python": environment.python,
         "image": environment.image,
         "variables": dict(environment.variables),
@@ -204,7 +209,10 @@ def environment_to_json(environment: Environment) -> dict[str, Any]:
 
 def environment_from_json(members: Mapping[str, Any]) -> Environment:
     """Read :func:`environment_to_json` back; members may be missing.  :raises DefinitionError: for a wrong value."""
-    return Environment(**{**members, "pass_variables": tuple(members.get("pass_variables") or ())})
+    said: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in members.items() if value is not None
+    }
+    return Environment(**said)
 
 
 def resources_to_json(resources: Resources) -> dict[str, Any]:

@@ -51,10 +51,10 @@ def _read(folder: str, *_stat: int) -> ModuleDefinition:
     return read_module(Path(folder))
 
 
-def bundle_folders(dag_file: str) -> list[str]:
-    """The folders of modules of a DAG file, the nearest first.
+def bundle_tops(dag_file: str) -> list[str]:
+    """The folder of a DAG file and those above it in its bundle, the nearest first.
 
-    Airflow puts the bundle's own folder on Python's path, so the search ends at the highest folder that is there.
+    Airflow puts the bundle's own folder on Python's path, so the highest folder that is there is the last.
     """
     here = os.path.dirname(os.path.abspath(dag_file))
     above = [here]
@@ -62,7 +62,12 @@ def bundle_folders(dag_file: str) -> list[str]:
         above.append(parent)
     on_path = {os.path.abspath(entry) for entry in sys.path if entry}
     last = max((index for index, folder in enumerate(above) if folder in on_path), default=0)
-    found = (os.path.join(folder, FOLDER) for folder in above[: last + 1])
+    return above[: last + 1]
+
+
+def bundle_folders(dag_file: str) -> list[str]:
+    """The folders of modules of a DAG file, the nearest first."""
+    found = (os.path.join(folder, FOLDER) for folder in bundle_tops(dag_file))
     return [folder for folder in found if os.path.isdir(folder)]
 
 
@@ -145,6 +150,3 @@ def _folder_of(point: EntryPoint) -> str:
             fix="name the package whose folder holds the modules' folders, or uninstall that distribution",
         )
     return places[0]
-
-
-__all__ = ["OnDisk", "all_in", "bundle_folders", "in_bundle", "installed", "installed_folders", "read_folder"]

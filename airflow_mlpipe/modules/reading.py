@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,11 +32,22 @@ from airflow_mlpipe.written.places import Place, Written, read_yaml
 
 _MEMBERS = (
     *("api", "name", "version", "description", "owner", "licence", "tags", "inputs", "outputs", "params", "script"),
-    *("command", "steps", "arguments", "source", "include", "code", "environment", "resources", "deterministic"),
+    *(
+        "function",
+        "command",
+        "steps",
+        "arguments",
+        "source",
+        "include",
+        "code",
+        "environment",
+        "resources",
+        "deterministic",
+    ),
 )
 _INPUT = ("type", "kind", "optional", "many", "description")
 _OUTPUT = ("type", "kind", "filename", "optional", "description", "from")
-_ENVIRONMENT = ("requirements", "python", "image", "variables", "pass_variables")
+_ENVIRONMENT = ("requirements", "packages", "python", "image", "variables", "pass_variables")
 _RESOURCES = ("cpu", "memory", "gpu", "shm", "disk")
 _MODES = ("closure", "directory")
 
@@ -101,7 +113,8 @@ class _Reading(Members):
             outputs=outputs,
             params=self._params(top),
             arguments=self._arguments(top),
-            script=self.relative(("script",), top["script"]) if top.get("script") is not None else None,
+            script=self._script(top),
+            function=str(top.get("function") or "").partition(":")[2] or None,
             source=source or ".",
             include=self.texts(("include",), top.get("include", [])),
             code=self._code(top, kind),
@@ -110,21 +123,25 @@ class _Reading(Members):
             deterministic=self.flag(("deterministic",), top.get("deterministic", True)),
             steps=self._steps(top),
         )
+        if kind == "pipeline":
+            self._check_steps(definition)
         names = {side: tuple(self.mapping((side,), top.get(side))) for side in ("inputs", "outputs", "params")}
         check_arguments(definition, names, self.mistakes)
         self._files(definition)
         return definition
 
     def _kind(self, top: Mapping[str, Any]) -> ModuleKind:
-        said = [member for member in ("script", "command", "steps") if top.get(member) is not None]
+        said = [member for member in ("script", "command", "function", "steps") if top.get(member) is not None]
         if len(said) != 1:
-            what = "a module has one of script, command and steps"
+            what = "a module has one of script, command, function and steps"
             self.mistakes.add((said[1],) if len(said) > 1 else (), what, given=said or None, of_key=True)
         found = said[0] if said else "script"
         if found == "command" and "arguments" in top:
             self.mistakes.add(("arguments",), "a command has its arguments in itself", of_key=True)
+        if found == "function" and "arguments" in top:
+            self.mistakes.add(("arguments",), "a function gets its inputs and parameters by their names", of_key=True)
         if found == "steps":
-            for member in ("arguments", "source", "include", "code", "environment", "resources"):
+            for member in ("arguments", "source", "include", "code", "environment", "resources", "deterministic"):
                 if member in top:
                     self.mistakes.add((member,), "this belongs to a step of the pipeline", of_key=True)
         return "pipeline" if found == "steps" else cast("ModuleKind", found)
@@ -180,7 +197,11 @@ class _Reading(Members):
             if "/" in filename:
                 self.mistakes.add((*place, "filename"), "one name, not a path", given=filename)
         is_file = filename is not None or str(said.get("type", "")).partition(".")[0] == "file"
-        wanted = said.get("kind", None if kind == "pipeline" else "file" if is_file else "folder")
+        # Of what a function returns, its type decides whether it is a file.
+        undecided = kind in ("pipeline", "function")
+        wanted = said.get("kind", None if undecided else "file" if is_file else "folder")
+        if kind == "function" and (filename is not None or "kind" in said):
+            self.mistakes.add(place, "the type of what a function returns decides whether it is a file, and its name")
         if (found := self._type(place, said, wanted)) is None:
             return None
         if filename is not None and found.kind != "file":
@@ -238,14 +259,33 @@ class _Reading(Members):
         self.mistakes.add(place, what, given=one)
         return ""
 
+    def _script(self, top: Mapping[str, Any]) -> str | None:
+        if top.get("function") is not None:
+            text = self.text(("function",), top["function"])
+            file, _, name = text.partition(":")
+            if not file.endswith(".py") or not name.isidentifier():
+                self.mistakes.add(
+                    ("function",), "a function and its file", given=text, valid=("features.py:featurize",)
+                )
+            return self.relative(("function",), file)
+        return None if top.get("script") is None else self.relative(("script",), top["script"])
+
     def _code(self, top: Mapping[str, Any], kind: ModuleKind) -> Any:
-        said = top.get("code", "closure" if kind == "script" else "directory")
+        said = top.get("code", "directory" if kind == "command" else "closure")
         if said not in _MODES:
             self.mistakes.add(("code",), "unknown code mode", given=said, valid=_MODES)
         return said
 
     def _steps(self, top: Mapping[str, Any]) -> Mapping[str, Any]:
         return dict(self.mapping(("steps",), top.get("steps")))
+
+    def _check_steps(self, definition: ModuleDefinition) -> None:
+        # By its name: what knows of several steps stands above what knows of one.
+        reading = importlib.import_module("airflow_mlpipe.pipelines.reading.module_steps")
+        names = tuple(port.name for port in definition.inputs)
+        steps = reading.read_module_steps(definition.steps, self.mistakes, params=definition.params, inputs=names)
+        for port in definition.outputs:
+            reading.check_output(port.source, steps, ("outputs", port.name, "from"), self.mistakes)
 
     def _environment(self, said: Any) -> Environment | None:
         if said is None:
@@ -276,7 +316,8 @@ class _Reading(Members):
             self.mistakes.add(("source",), "there is no such folder", given=str(source))
         elif definition.script is not None and not (source / definition.script).is_file():
             valid = sorted(n for n in os.listdir(source) if n.endswith((".py", ".sh", ".R")))
-            self.mistakes.add(("script",), f"there is no such script in {source}", given=definition.script, valid=valid)
+            member = "function" if definition.kind == "function" else "script"
+            self.mistakes.add((member,), f"there is no such file in {source}", given=definition.script, valid=valid)
         requirements = definition.environment.requirements if definition.environment else None
         if requirements is not None and not (self.folder / requirements).is_file():
             self.mistakes.add(("environment", "requirements"), "there is no such file", given=requirements)

@@ -60,6 +60,11 @@ def version_key(text: str) -> str:
     return canonicalize_version(parse_version(text))
 
 
+def same_version(one: str, other: str) -> bool:
+    """Whether two texts are one version."""
+    return parse_version(one) == parse_version(other)
+
+
 @dataclass(frozen=True, kw_only=True)  # no slots: the specifiers are kept once parsed
 class Request:
     """Which module a step wants.

@@ -1,7 +1,8 @@
 """From a request to a module, in the order of the sources: the bundle, the lock file, installed packages, libraries.
 
 While a DAG file is parsed, what is on disk costs some ``stat`` calls, and what the lock file pins costs reading that.
-A version that is not there is an error; nothing is looked for in the place of what was asked for.
+Only what is in neither is asked of a library, through what this host remembers of it (``host``).  A version that is not
+there is an error; nothing is looked for in the place of what was asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.modules.folders import OnDisk, in_bundle, installed, read_folder
+from airflow_mlpipe.modules.locking import FILE as LOCK
+from airflow_mlpipe.modules.locking import Locked, LockFile, lock_of
 from airflow_mlpipe.modules.requests import Request, parse_request, parse_version
 from airflow_mlpipe.modules.resolved import BUNDLE, INSTALLED, ResolvedModule
 
@@ -20,19 +23,35 @@ def resolve_module(module: object, dag_file: str, *, where: str) -> ResolvedModu
     """Find what an author asks for.
 
     :param dag_file: that it is asked for in. :param where: the step, for errors.
-    :raises DefinitionError: for what is no request, a module with mistakes, one that is nowhere, and a name that means
-        two.
+    :raises DefinitionError: for what is no request, a module with mistakes, one that is nowhere, a name that means two,
+        and a lock file that does not have it.
     """
     request = parse_request(module, where=where)
     if request.path is not None:
         return _at_path(request, dag_file, where)
     known: list[str] = []
-    for source in (BUNDLE, INSTALLED):
-        if request.source in (None, source):
-            found = list(in_bundle(request.name, dag_file) if source == BUNDLE else installed(request.name))
-            if chosen := choose_on_disk(request, found, where=where):
-                return of_disk(request, chosen)
-            known += [f"{one.definition.version} of {one.source}" for one in found]
+    if request.source in (None, BUNDLE):
+        found = list(in_bundle(request.name, dag_file))
+        if chosen := choose_on_disk(request, found, where=where):
+            return of_disk(request, chosen)
+        known += [f"{one.definition.version} of {BUNDLE}" for one in found]
+    if request.source != BUNDLE and (lock := lock_of(dag_file)) is not None:
+        return _locked(request, lock, where)
+    if request.source in (None, INSTALLED):
+        found = list(installed(request.name))
+        if chosen := choose_on_disk(request, found, where=where):
+            return of_disk(request, chosen)
+        known += [f"{one.definition.version} of {INSTALLED}" for one in found]
+    if request.source not in (BUNDLE, INSTALLED):
+        # Imported here and not above: a DAG whose modules are on disk needs no store.
+        from airflow_mlpipe.hooks.workspace import Stores
+        from airflow_mlpipe.modules.libraries import Libraries
+        from airflow_mlpipe.modules.locking import is_unlocked
+
+        answer, versions = Libraries(Stores(), fresh=is_unlocked()).find(request, where=where)
+        if answer is not None:
+            return answer
+        known += versions
     raise missing(request, known, where=where)
 
 
@@ -45,6 +64,43 @@ def _at_path(request: Request, dag_file: str, where: str) -> ResolvedModule:
         )
     found = OnDisk(definition=read_folder(Path(folder)), folder=folder, source=BUNDLE, owner=folder)
     return of_disk(request, found)
+
+
+def _locked(request: Request, lock: LockFile, where: str) -> ResolvedModule:
+    entry = lock.entries.get(request.key)
+    if entry is None:
+        raise DefinitionError(
+            f"{lock.path} has no entry for this module",
+            where=f"{where}: module",
+            given=request.text,
+            valid=sorted(lock.entries) or "it is empty",
+            fix="airflow mlpipe module lock DAG adds it",
+        )
+    found = entry.resolved(request)
+    return _installed(request, entry, found, where) if entry.source == INSTALLED else found
+
+
+def _installed(request: Request, entry: Locked, found: ResolvedModule, where: str) -> ResolvedModule:
+    """A locked module of a package, which has to be installed in the version that was locked."""
+    there = [one for one in installed(request.name) if one.definition.to_json() == entry.definition.to_json()]
+    if not there:
+        raise DefinitionError(
+            f"{LOCK} pins the module {entry.definition.label} of an installed package, and that is not installed",
+            where=f"{where}: module",
+            given=request.text,
+            valid=[f"{one.definition.version} of {one.owner}" for one in installed(request.name)] or None,
+            fix="install what was locked, or lock the DAG anew: airflow mlpipe module lock DAG",
+        )
+    return ResolvedModule(
+        request=request,
+        definition=found.definition,
+        source=INSTALLED,
+        owner=there[0].owner,
+        folder=there[0].folder,
+        code=found.code,
+        digest=found.digest,
+        locked=True,
+    )
 
 
 def of_disk(request: Request, found: OnDisk) -> ResolvedModule:

@@ -25,9 +25,10 @@ from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.model.row import fitted
 from airflow_mlpipe.model.step import StepSpec
 from airflow_mlpipe.operators.again import Patience
-from airflow_mlpipe.operators.decide import Decision, Question, decide
+from airflow_mlpipe.operators.decide import Decision, Gone, Question, decide
 from airflow_mlpipe.operators.force import forced_in
 from airflow_mlpipe.operators.masking import without_secrets
+from airflow_mlpipe.operators.plain_files import with_plain_files
 from airflow_mlpipe.operators.spec import Resolved, producer_of
 from airflow_mlpipe.operators.xcoms import VALUE
 from airflow_mlpipe.runtime.identify import identify_input
@@ -70,6 +71,8 @@ def fingerprint(resolved: Resolved, stores: Stores, say: Callable[[str], object]
     for port in (*spec.inputs, *spec.resource_inputs):
         for reference in port.references:
             checked(reference, where=f"{spec.label}: input {port.name!r}", workspace=stores.workspace)
+    spec = with_plain_files(spec)
+    resolved = replace(resolved, spec=spec)
     snapshot = read_code(spec.code, cache_dir=cache) if spec.code else resolved.snapshot
     inputs = {p.name: identify_input(p, stores) for p in (*spec.inputs, *spec.resource_inputs)}
     image = _pin(spec, stores, say)
@@ -125,19 +128,21 @@ def identify_environment(
 
 def ask(step: Fingerprinted, context: Context, stores: Stores) -> Decision:
     """Decide: reuse, execute, or wait."""
+    return decide(stores.workspace, question_in(step, context, lambda output: is_gone(output, stores)))
+
+
+def question_in(step: Fingerprinted, context: Context, gone: Gone) -> Question:
+    """What there is to decide in a run."""
     who, spec = producer_of(context), step.resolved.spec
-    return decide(
-        stores.workspace,
-        Question(
-            step=who,
-            key=step.key,
-            reuse=spec.reuse,
-            forced=forced_in(context),
-            uncacheable=step.uncacheable,
-            reran=tuple(p.name for p in spec.inputs if any(_is_of(r, who) for r in p.references)),
-            gone=lambda output: is_gone(output, stores),
-            files=wanted_files(spec),
-        ),
+    return Question(
+        step=who,
+        key=step.key,
+        reuse=spec.reuse,
+        forced=forced_in(context),
+        uncacheable=step.uncacheable,
+        reran=tuple(p.name for p in spec.inputs if any(_is_of(r, who) for r in p.references)),
+        gone=gone,
+        files=wanted_files(spec),
     )
 
 

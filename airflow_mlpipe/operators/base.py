@@ -19,7 +19,8 @@ from airflow_mlpipe.errors import InputChangedError, MLPipeError, Terminal
 from airflow_mlpipe.lineage import Lineage, VersionedData
 from airflow_mlpipe.model.data import PipelineData
 from airflow_mlpipe.model.environment import Environment, Secret
-from airflow_mlpipe.model.records import Reason, StepRun
+from airflow_mlpipe.model.records import Reason, ReuseRecord, StepRun
+from airflow_mlpipe.model.reference import OutputReference
 from airflow_mlpipe.model.resources import Resources
 from airflow_mlpipe.model.reuse import Reuse
 from airflow_mlpipe.model.step import CodeMode
@@ -50,7 +51,8 @@ if TYPE_CHECKING:
     from airflow_mlpipe.hooks.workspace import Stores
     from airflow_mlpipe.model.step import Argument
     from airflow_mlpipe.operators.again import Again
-    from airflow_mlpipe.operators.decide import Execute, Reused, Wait
+    from airflow_mlpipe.operators.attempt import Fingerprinted
+    from airflow_mlpipe.operators.decide import Decision, Execute, Reused, Wait
     from airflow_mlpipe.runtime.job import Job
 
 
@@ -95,6 +97,8 @@ class StepOperator(Lineage, BaseOperator):
     operator_extra_links = (OriginLink(),)
     ui_color = "#e8f4ea"
     kind = "step"
+    runs_program: ClassVar[bool] = True
+    exclusive_in: ClassVar[str] = "executes the same fingerprint"
 
     output_data: tuple[PipelineData, ...]
     arguments: Any
@@ -204,6 +208,10 @@ class StepOperator(Lineage, BaseOperator):
         """
         return None
 
+    def own_notes(self) -> Iterable[str]:
+        """Lines for the log, after the decision, that a kind of step has to say of itself."""
+        return ()
+
     def take_arguments(self) -> None:
         """Called once the step is rendered, before it is looked at; a kind may turn values into inputs here."""
 
@@ -269,24 +277,42 @@ class StepOperator(Lineage, BaseOperator):
         with as_references():
             super()._do_render_template_fields(*args, **kwargs)
 
+    # ---- in the worker, and in a plan ----------------------------------------------------------------------------
+
+    def look(self, context: Context, stores: Stores, say: Callable[[str], object]) -> Fingerprinted:
+        """The rendered step with its inputs looked at, and its key.  Changes nothing: a plan looks, too.
+
+        :param say: gets lines for the task's log.
+        :raises InputError: for an input that is missing or cannot be read.
+        """
+        from airflow_mlpipe.hooks.values import as_references
+        from airflow_mlpipe.operators.attempt import fingerprint
+        from airflow_mlpipe.operators.spec import resolve
+
+        with as_references():
+            resolved = resolve(self, context, stores.workspace.salt, stores.cache)
+        return fingerprint(resolved, stores, say)
+
+    def is_gone(self, step: Fingerprinted, output: OutputReference, stores: Stores) -> bool:
+        """Whether an output that was recorded is missing, or is not what was recorded."""
+        from airflow_mlpipe.operators.attempt import is_gone
+
+        return is_gone(output, stores)
+
     # ---- in the worker -------------------------------------------------------------------------------------------
 
     def pre_execute(self, context: Context) -> None:
         """Fingerprint, look up, and end here if the step can be reused."""
-        from airflow_mlpipe.hooks.values import as_references
         from airflow_mlpipe.hooks.workspace import Stores
-        from airflow_mlpipe.operators.attempt import ask, fingerprint
         from airflow_mlpipe.operators.decide import Reused, Wait
-        from airflow_mlpipe.operators.spec import producer_of, resolve
+        from airflow_mlpipe.operators.spec import producer_of
 
         tell.unfold(self.log.info)
         self._stores = Stores()
         self._who = producer_of(context)
         try:
-            with as_references():
-                resolved = resolve(self, context, self._stores.workspace.salt, self._stores.cache)
-            self._step = fingerprint(resolved, self._stores, self._say)
-            decision = ask(self._step, context, self._stores)
+            self._step = self.look(context, self._stores, self._say)
+            decision = self.decided(self._step, context)
         except MLPipeError as error:
             self._fail(error)
         if isinstance(decision, Reused):
@@ -295,8 +321,14 @@ class StepOperator(Lineage, BaseOperator):
             self._wait(decision)
         self._decision: Execute = decision
         self.log.info(tell.executed(decision.reasons))
-        for remark in self._step.snapshot.remarks if self._step.snapshot else ():
-            self.log.info("%s", remark)
+        for note in (*self.own_notes(), *(self._step.snapshot.remarks if self._step.snapshot else ())):
+            self.log.info("%s", note)
+
+    def decided(self, step: Fingerprinted, context: Context) -> Decision:
+        """Reuse, execute, or wait; who executes holds a lease."""
+        from airflow_mlpipe.operators.attempt import ask
+
+        return ask(step, context, self._stores)
 
     def execute(self, context: Context) -> Any:
         """Stage, run, verify, publish; return the program's result, else references to the outputs."""
@@ -335,6 +367,8 @@ class StepOperator(Lineage, BaseOperator):
         record = decision.record
         run = run_of_reuse(self._who, record, decision.remarks, decision.previous)
         self.log.info(tell.reused(run))
+        for note in self.own_notes():
+            self.log.info("%s", note)
         self._run = run
         export_all(self._step.resolved.spec, record, self._stores, self._say)
         push_outputs(context, record, self.pushed_outputs())
@@ -351,11 +385,14 @@ class StepOperator(Lineage, BaseOperator):
         from airflow_mlpipe.triggers.lease import LeaseTrigger
 
         seconds = self._stores.settings.wait_seconds
-        key = self._step.key
-        assert key is not None  # only a step with a key can find it taken
-        self.log.info(tell.waiting(decision.busy.owner, seconds))
-        trigger = LeaseTrigger(key.fingerprint, str(decision.busy.owner), seconds)
+        self.log.info(tell.waiting(decision.busy.owner, seconds, self.exclusive_in))
+        trigger = LeaseTrigger(self.lease_name(self._step), str(decision.busy.owner), seconds)
         raise TaskDeferred(trigger=trigger, method_name="execute_after_wait")
+
+    def lease_name(self, step: Fingerprinted) -> str:
+        """What no two task instances execute at once; in the form of a fingerprint."""
+        assert step.key is not None  # only a step with a key can find it taken
+        return step.key.fingerprint
 
     # ---- execute -------------------------------------------------------------------------------------------------
 
@@ -413,12 +450,16 @@ class StepOperator(Lineage, BaseOperator):
             self.log.warning("%s recorded a result of this fingerprint first; it counts", record.producer)
         if record.nondeterministic:
             self.log.warning("this step is not deterministic: two executions of one fingerprint wrote different bytes")
-        self._run = replace(run, decision="executed", seconds=result.seconds, outputs=record.outputs)
         export_all(spec, record, self._stores, self._say)
-        publish_assets(self.output_data, record, decision.previous, context)
+        return self._hand_on(context, replace(run, seconds=result.seconds), record)
+
+    def _hand_on(self, context: Context, run: StepRun, record: ReuseRecord) -> Any:
+        """What is published becomes known: assets, XComs, the step run; what the task returns."""
+        self._run = replace(run, decision="executed", outputs=record.outputs)
+        publish_assets(self.output_data, record, self._decision.previous, context)
         push_outputs(context, record, self.pushed_outputs())
         push_summary(context, self._run)
-        workspace.runs.put(self._run)
+        self._stores.workspace.runs.put(self._run)
         return mappable(self, return_value(record))
 
     def _defer_to(self, job: Job) -> None:

@@ -52,6 +52,10 @@ def describe_step(dag: DAG, task_id: str, conf: Mapping[str, Any], *, stores: St
     if not isinstance(task, StepOperator):
         what = "a mapped step has a request for each instance" if task.is_mapped else "the task is no step"
         raise DefinitionError(what, where=f"DAG {dag.dag_id!r}", given=task_id)
+    if not task.runs_program:
+        raise DefinitionError(
+            "the step runs no program: the worker does it all", where=f"DAG {dag.dag_id!r}", given=task_id
+        )
     known = _known_or_absent(dag, task, conf, stores)
     rendering = Rendering(dag, conf, known)
     context = rendering.context(task, Producer(dag_id=dag.dag_id, task_id=task_id, run_id="run"))

@@ -63,6 +63,23 @@ class DataEdges:
                 )
             self.producers[id(data)] = (data, step, name)
         declare_outputs(step, frozenset(named))
+        self._connect_waiting()
+
+    def known_as(self, step: AbstractOperator, output: str, data: PipelineData) -> None:
+        """Let an output have one more object that stands for it, and connect those that waited for that.
+
+        :raises DefinitionError: when another step has declared it.
+        """
+        if (other := self.producers.get(id(data))) is not None:
+            raise DefinitionError(
+                f"output {data.name!r} is declared by two steps, {other[1].task_id!r} and {step.task_id!r}",
+                where=f"step {step.task_id!r}",
+                fix=f"give one of them an output of its own, PipelineData({data.name!r})",
+            )
+        self.producers[id(data)] = (data, step, output)
+        self._connect_waiting()
+
+    def _connect_waiting(self) -> None:
         ready = [w for w in self.waiting if id(w.data) in self.producers]
         self.waiting = [w for w in self.waiting if id(w.data) not in self.producers]
         for waiter in ready:

@@ -71,6 +71,13 @@ def bind_outputs(
     :param given: by the author: a dict of port to :class:`PipelineData`, or a list of those with the ports' names.
     :raises DefinitionError: for ports that the module does not have, and options that contradict its interface.
     """
+    data = named_outputs(definition, given, where=where)
+    own = tuple(_output(port, data.get(port.name), where) for port in definition.outputs)
+    return own, data
+
+
+def named_outputs(definition: ModuleDefinition, given: Any, *, where: str) -> dict[str, PipelineData]:
+    """The objects that the author holds, by the module's names; errors as :func:`bind_outputs`."""
     data = _by_port(given, where)
     names = [port.name for port in definition.outputs]
     for name, one in data.items():
@@ -85,8 +92,7 @@ def bind_outputs(
             raise DefinitionError(
                 "one PipelineData for two outputs", where=f"{where}: outputs", given=one.name, fix="make two"
             )
-    own = tuple(_output(port, data.get(port.name), where) for port in definition.outputs)
-    return own, data
+    return data
 
 
 def _by_port(given: Any, where: str) -> dict[str, PipelineData]:

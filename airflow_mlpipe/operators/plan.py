@@ -124,7 +124,7 @@ class Plan:
         return forced_by(self.conf, task.task_id, upstream=upstream, all_tasks=self.dag.task_ids)
 
     def _question(self, task: Any, who: Producer, forced: str | None, data: frozenset[int]) -> Question:
-        from airflow_mlpipe.operators.attempt import is_gone, wanted_files
+        from airflow_mlpipe.operators.attempt import wanted_files
         from airflow_mlpipe.operators.decide import Question
         from airflow_mlpipe.operators.hooked import fingerprint_hooked, question_of
 
@@ -140,21 +140,19 @@ class Plan:
             reuse=task.reuse,
             forced=forced,
             uncacheable=found.uncacheable,
-            gone=lambda output: is_gone(output, self.stores),
+            gone=lambda output: bool(task.is_gone(found, output, self.stores)),
             files=wanted_files(found.resolved.spec),
         )
 
     def fingerprinted(self, task: StepOperator, who: Producer, data: frozenset[int] = frozenset()) -> Fingerprinted:
         """A step whose inputs are known, with its key."""
         from airflow_mlpipe.hooks.values import as_references
-        from airflow_mlpipe.operators.attempt import fingerprint
-        from airflow_mlpipe.operators.spec import resolve
 
         context = self.rendering.context(task, who)
         with as_references():
             twin = self.rendering.rendered(task, context, task.template_fields, to_step=True, data=data)
-            resolved = resolve(twin, context, self.stores.workspace.salt, self.stores.cache)
-        return fingerprint(resolved, self.stores)
+            found: Fingerprinted = twin.look(context, self.stores, lambda _: None)
+        return found
 
 
 def _check_plannable(task: Any) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _INPUTS = "mlpipe_input_types"
 _OUTPUTS = "mlpipe_output_types"
+_MANY = "mlpipe_many_inputs"
 
 
 class TypedPort(Protocol):
@@ -26,8 +27,11 @@ class TypedPort(Protocol):
         ...
 
 
-def declare_types(step: object, inputs: Mapping[str, TypedPort], outputs: Mapping[str, TypedPort]) -> None:
-    """Write the types of its ports on a step, mapped or not."""
+def declare_types(
+    step: object, inputs: Mapping[str, TypedPort], outputs: Mapping[str, TypedPort], many: frozenset[str]
+) -> None:
+    """Write the types of its ports on a step, mapped or not.  :param many: inputs that take a list."""
+    object.__setattr__(step, _MANY, many)
     object.__setattr__(step, _INPUTS, dict(inputs))
     object.__setattr__(step, _OUTPUTS, dict(outputs))
 
@@ -42,6 +46,12 @@ def check_edge(consumer: Any, port: str, producer: Any, output: str) -> None:
     """An output may come to an input.  :raises DefinitionError: naming both types."""
     wanted: TypedPort | None = getattr(consumer, _INPUTS, {}).get(port)
     given = output_types(producer).get(output)
+    if wanted is not None and getattr(producer, "is_mapped", False) and port not in getattr(consumer, _MANY):
+        raise DefinitionError(
+            f"the input {port!r} takes one thing, and {producer.task_id!r} is mapped: it gives one for each instance",
+            where=f"step {consumer.task_id!r}",
+            fix="map this step, too, or ask the module's owner for a port with many: true",
+        )
     if wanted is None or given is None or wanted.accepts(given):
         return
     raise DefinitionError(

@@ -84,7 +84,7 @@ def resolve(step: StepOperator, context: Context, salt: Salt, cache: Path | None
     step.take_arguments()
     function = step.read_function(cache)
     arguments, given = taken_arguments(step.arguments or (), _port_list(step.inputs, where))
-    ports = tuple(_input(p, where) for p in given)
+    ports = tuple(input_port(p, where) for p in given)
     hashing = Hashing(ignored=frozenset(step.reuse.ignore), run=run, salt=salt)
     own = [t for t in _texts((step.raw_parameters or {}).values()) if _sole_param(t) is None]  # those count as they are
     templates = [*_texts(step.raw_arguments), *own]
@@ -109,7 +109,7 @@ def resolve(step: StepOperator, context: Context, salt: Salt, cache: Path | None
         command=command,
         parameters=parameters,
         inputs=there,
-        resource_inputs=tuple(_input(p, where) for p in _port_list(step.resource_inputs, where)),
+        resource_inputs=tuple(input_port(p, where) for p in _port_list(step.resource_inputs, where)),
         outputs=tuple(OutputPort(data=o, destination=_destination(o.path, who)) for o in step.output_data),
         environment=_environment(step, context),
         secrets=step.secrets or {},
@@ -145,7 +145,8 @@ def _port_list(given: Any, where: str) -> list[Mapping[str, Any]]:
     return [{"name": one["name"], "from": one} if is_reference(one) or is_absent(one) else one for one in given]
 
 
-def _input(port: Mapping[str, Any], where: str) -> InputPort:
+def input_port(port: Mapping[str, Any], where: str) -> InputPort:
+    """A rendered port.  :raises InputError: for what is no reference to data."""
     name = port["name"]
     if "data" in port:
         return InputPort(name=name, data=data_from_plain(name, port["data"]))

@@ -41,6 +41,6 @@ def executed(reasons: tuple[Reason, ...]) -> str:
     return f"EXECUTED because {because(reasons)}"
 
 
-def waiting(owner: Producer, seconds: float) -> str:
-    """The line of a step that waits for another one with the same fingerprint."""
-    return f"WAITING for {owner}, which executes the same fingerprint; looking again every {duration(seconds)}"
+def waiting(owner: Producer, seconds: float, what: str = "executes the same fingerprint") -> str:
+    """The line of a step that waits for another one.  :param what: that one does and no two may do at once."""
+    return f"WAITING for {owner}, which {what}; looking again every {duration(seconds)}"

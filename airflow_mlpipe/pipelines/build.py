@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlpipe.errors import MLPipeError
+from airflow_mlpipe.errors import DefinitionError, MLPipeError
 from airflow_mlpipe.model.data import DataReference, PipelineData
-from airflow_mlpipe.pipelines.kinds import construct
-from airflow_mlpipe.pipelines.records import Data, Group, Input, Output, OutputOf, Pipeline, Source, Step
-from airflow_mlpipe.pipelines.scheduling import asset_object, schedule_of, start_of
+from airflow_mlpipe.pipelines.kinds import construct, output_object
+from airflow_mlpipe.pipelines.reading.steps import all_sources
+from airflow_mlpipe.pipelines.records import Data, DataNamed, Group, Input, OutputOf, Pipeline, Source, Step
+from airflow_mlpipe.pipelines.scheduling import schedule_of, start_of
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, TaskGroup
@@ -29,21 +31,28 @@ class Objects:
 
     :param data: by name. :param given: by name of an input of what the steps are in: a data object, or a list of them.
     :param rebase: turns a path that is relative to the file into one that is relative to the DAG file.
+    :ivar outputs: declared here. :ivar made: the operators, by the names of their steps.
     """
 
     data: Mapping[str, DataReference] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
     rebase: Callable[[str], str] = lambda path: path
     outputs: dict[OutputOf, PipelineData] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict)
 
     def source(self, source: Source) -> Any:
         """The object that a source names."""
         if isinstance(source, OutputOf):
-            if source not in self.outputs:  # of a module, which declares its outputs itself
-                self.outputs[source] = PipelineData(source.output)
-            return self.outputs[source]
-        known = self.data if source.__class__.__name__ == "DataNamed" else self.given
-        return known[source.name]
+            return self.outputs[source] if source in self.outputs else self._made(source)
+        return self.data[source.name] if isinstance(source, DataNamed) else self.given[source.name]
+
+    def _made(self, source: OutputOf) -> Any:
+        """An output that its step declares itself: of a module, of a transfer to a DataReference."""
+        outputs = self.made[source.step].outputs
+        if source.output not in outputs:
+            valid = sorted(outputs) or "it declares no outputs"
+            raise DefinitionError(f"step {source.step!r} has no such output", given=source.output, valid=valid)
+        return outputs[source.output]
 
     def port(self, port: Input) -> Any:
         """What an input is given."""
@@ -104,24 +113,42 @@ def build_steps(
     steps: tuple[Step, ...], objects: Objects, *, groups: Mapping[str, TaskGroup] | None = None, wrong: Wrong
 ) -> dict[str, Any]:
     """Make the operators of steps in the DAG, and the TaskGroup, that are open; return them by their names here."""
-    made: dict[str, Any] = {}
     for step in steps:
         for output in step.outputs:
-            objects.outputs[OutputOf(step.task_id, output.name)] = output_object(output)
-    for step in steps:
-        group = (groups or {}).get(step.group or "")
-        label = step.task_id
-        if group is not None and group.prefix_group_id:
-            label = label.removeprefix(f"{group.group_id}.")
-        place = {"task_group": group} if group is not None else {}
-        operator = _told(lambda s=step, n=label, p=place: construct(s, n, objects, p), f"steps.{step.task_id}", wrong)  # type: ignore[misc]
-        if operator is not None:
-            made[step.task_id] = operator
+            if step.kind != "module" and "destination" not in step.options:
+                objects.outputs[OutputOf(step.task_id, output.name)] = output_object(output)
+    waiting, broken = list(steps), set[str]()
+    while waiting:
+        # In the order of the file, except that who takes an output that its step declares itself comes after that step.
+        ready = [step for step in waiting if not _declared_elsewhere(step, objects) - broken]
+        step = (ready or waiting)[0]
+        waiting.remove(step)
+        if _declared_elsewhere(step, objects) & broken:
+            broken.add(step.task_id)  # what is wrong has been told
+            continue
+        operator = _told(partial(_step, step, objects, groups or {}), f"steps.{step.task_id}", wrong)
+        if operator is None:
+            broken.add(step.task_id)
+        else:
+            objects.made[step.task_id] = operator
     for step in steps:
         for name in step.after:
-            if step.task_id in made and name in made:
-                made[step.task_id].set_upstream(made[name])
-    return made
+            if step.task_id in objects.made and name in objects.made:
+                objects.made[step.task_id].set_upstream(objects.made[name])
+    return objects.made
+
+
+def _declared_elsewhere(step: Step, objects: Objects) -> set[str]:
+    """Steps that are not made yet, and that declare themselves what a step reads of them."""
+    return {s.step for s in all_sources(step) if s not in objects.outputs and s.step not in objects.made}
+
+
+def _step(step: Step, objects: Objects, groups: Mapping[str, TaskGroup]) -> Any:
+    group = groups.get(step.group or "")
+    label = step.task_id
+    if group is not None and group.prefix_group_id:
+        label = label.removeprefix(f"{group.group_id}.")
+    return construct(step, label, objects, {"task_group": group} if group is not None else {})
 
 
 def _told(make: Callable[[], Any], place: str, wrong: Wrong) -> Any:
@@ -155,17 +182,3 @@ def _group(group: Group, groups: Mapping[str, TaskGroup]) -> TaskGroup:
 def reference_of(data: Data) -> DataReference:
     """The DataReference that data are."""
     return DataReference(data.datastore, data.path, name=data.name, version=data.version, identity=data.identity)
-
-
-def output_object(output: Output) -> PipelineData:
-    """The PipelineData that an output is."""
-    return PipelineData(
-        output.name,
-        kind=output.kind,
-        filename=output.filename,
-        optional=output.optional,
-        datastore=output.datastore,
-        path=output.path,
-        asset=asset_object(output.asset) if output.asset is not None else None,
-        volatile=output.volatile,
-    )

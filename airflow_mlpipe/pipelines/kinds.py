@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlpipe.model.data import PipelineData
 from airflow_mlpipe.model.environment import Environment
-from airflow_mlpipe.pipelines.records import Expansion, OutputOf, Step
+from airflow_mlpipe.pipelines.records import DataNamed, Expansion, Output, OutputOf, Step
+from airflow_mlpipe.pipelines.scheduling import asset_object
 from airflow_mlpipe.pipelines.settings import INFRASTRUCTURE
 
 if TYPE_CHECKING:
@@ -21,11 +23,13 @@ def construct(step: Step, task_id: str, objects: Objects, place: dict[str, Any])
     """
     import airflow_mlpipe
 
-    said = {"task_id": task_id, **place, **_settings(step), "inputs": _inputs(step, objects), "reuse": step.reuse}
+    said = {"task_id": task_id, **place, **_settings(step)}
+    said |= {"reuse": step.reuse} if step.reuse is not None else {}
     if step.kind == "module":
-        return airflow_mlpipe.ModuleStep(**said, **_module(step, objects))
+        return airflow_mlpipe.ModuleStep(**said, inputs=_inputs(step, objects), **_module(step, objects))
     if step.kind == "transfer":
-        return airflow_mlpipe.DataTransferStep(**said, **step.options)
+        return airflow_mlpipe.DataTransferStep(**said, **_transfer(step, objects))
+    said["inputs"] = _inputs(step, objects)
     kind = airflow_mlpipe.ScriptStep if step.kind == "script" else airflow_mlpipe.CommandStep
     said |= _program(step, objects)
     if step.expand is None:
@@ -88,7 +92,42 @@ def _expansion(step: Step, expand: Expansion, objects: Objects) -> dict[str, Any
 
 
 def _module(step: Step, objects: Objects) -> dict[str, Any]:
-    said: dict[str, Any] = {"module": step.module, "params": dict(step.parameters)}
-    if step.outputs:
-        said["outputs"] = {o.name: objects.outputs[OutputOf(step.task_id, o.name)] for o in step.outputs}
-    return said
+    module = step.module or ""
+    said = {
+        "module": with_dots(objects.rebase(module)) if module.startswith(".") else module,
+        "params": dict(step.parameters),
+        "outputs": {output.name: output_object(output) for output in step.outputs} or None,
+        "environment": rebased(step.environment, objects),
+        "resources": step.resources,
+        "secrets": dict(step.secrets) or None,
+        "deferrable": step.deferrable,
+        "compute_target": step.compute if step.compute != "local" else None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _transfer(step: Step, objects: Objects) -> dict[str, Any]:
+    destination: DataNamed | None = step.options.get("destination")
+    output = OutputOf(step.task_id, step.outputs[0].name)
+    place = objects.outputs[output] if destination is None else objects.source(destination)
+    options = {name: value for name, value in step.options.items() if name != "destination"}
+    return {"source": objects.port(step.inputs[0]), "destination": place, **options}
+
+
+def with_dots(path: str) -> str:
+    """A relative path as a ModuleStep wants it: a name alone would be one of a library."""
+    return path if path.startswith(".") else f"./{path}"
+
+
+def output_object(output: Output) -> PipelineData:
+    """The PipelineData that an output is."""
+    return PipelineData(
+        output.name,
+        kind=output.kind,
+        filename=output.filename,
+        optional=output.optional,
+        datastore=output.datastore,
+        path=output.path,
+        asset=asset_object(output.asset) if output.asset is not None else None,
+        volatile=output.volatile,
+    )

@@ -135,6 +135,7 @@ class Step:
     :param options: of a module or a transfer: what only its kind has, by name.
     :param parameters: values of the file ``MLPIPE_PARAMS``; of a module, its parameters.
     :param after: steps that it waits for although it takes no data of theirs, sorted.
+    :param reuse: ``None``: what is usual for the kind.
     :param settings: what Airflow is told of the task; :mod:`~airflow_mlpipe.pipelines.settings` lists them.
     """
 
@@ -155,7 +156,7 @@ class Step:
     environment: Environment | None = None
     compute: str = "local"
     resources: Resources | None = None
-    reuse: Reuse = field(default_factory=Reuse)
+    reuse: Reuse | None = None
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     deferrable: bool | None = None
     sorted_listings: bool = True

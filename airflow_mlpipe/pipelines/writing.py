@@ -30,7 +30,7 @@ from airflow_mlpipe.pipelines.schedules import (
     Schedule,
     Updated,
 )
-from airflow_mlpipe.pipelines.settings import STEP_SETTINGS, plain_setting, spell_duration
+from airflow_mlpipe.pipelines.settings import PIPELINE_SETTINGS, STEP_SETTINGS, plain_setting, spell_duration
 
 _OWN = ("task_display_name", "doc_md", "map_index_template")
 _SHARED = ("source", "environment", "compute", "resources", "reuse", *(n for n in STEP_SETTINGS if n not in _OWN))
@@ -58,10 +58,10 @@ def to_document(pipeline: Pipeline) -> dict[str, Any]:
         "doc": pipeline.doc,
         "tags": list(pipeline.tags),
         "schedule": _schedule(pipeline.schedule),
-        **{name: plain_setting(value) for name, value in pipeline.settings.items()},
+        **settings_document(pipeline.settings, (*PIPELINE_SETTINGS, "timezone")),
         "params": {p.name: _parameter(p) for p in pipeline.params},
         "datastores": _datastores(stores),
-        "data": {one.name: _data(one, stores) for one in pipeline.data},
+        "data": {one.name: _data(one, stores, params) for one in pipeline.data},
         "groups": {group.name: _group(group, pipeline.groups) for group in pipeline.groups},
         "defaults": defaults,
     }
@@ -119,8 +119,12 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return found
 
 
-def _data(data: Data, stores: Mapping[Datastore, str]) -> dict[str, Any]:
-    return {"datastore": stores[data.datastore], **_said(data, ("path", "version", "identity"))}
+def _data(data: Data, stores: Mapping[Datastore, str], params: Collection[str]) -> dict[str, Any]:
+    said = _said(data, ("path", "version", "identity"))
+    return {
+        "datastore": stores[data.datastore],
+        **{name: value_document(value, params) for name, value in said.items()},
+    }
 
 
 def _group(group: Group, groups: tuple[Group, ...]) -> dict[str, Any] | None:
@@ -133,7 +137,7 @@ def _group(group: Group, groups: tuple[Group, ...]) -> dict[str, Any] | None:
 def environment_document(environment: Environment) -> dict[str, Any]:
     """An environment."""
     said = _said(environment, ("requirements", "packages", "python", "image", "pass_variables"))
-    said |= {name: list(said[name]) for name in ("packages", "pass_variables") if name in said}
+    said = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
     return said | ({"variables": dict(environment.variables)} if environment.variables else {})
 
 
@@ -189,12 +193,11 @@ def _step(step: Step, pipeline: Pipeline, params: Collection[str], stores: Mappi
     elif step.kind == "module":
         said = {"module": step.module}
     elif step.kind == "transfer":
-        said = {"transfer": dict(step.options)}
+        return _transfer(step, pipeline, params, stores)
     arguments = [argument_document(one, params) for one in step.arguments]
     said |= {"command": arguments, "source": step.source} if step.kind == "command" else {}
-    prefixes = [group.name for group in pipeline.groups if group.prefix]
     said |= {
-        "group": step.group if step.group != around(step.task_id, prefixes) else None,
+        "group": _own_group(step, pipeline),
         "inputs": {port.name: input_document(port) for port in step.inputs},
         "arguments": arguments if step.kind != "command" else None,
         "outputs": {one.name: output_document(one, stores) for one in step.outputs},
@@ -206,15 +209,47 @@ def _step(step: Step, pipeline: Pipeline, params: Collection[str], stores: Mappi
         "environment": environment_document(step.environment) if step.environment is not None else None,
         "compute": step.compute if step.compute != "local" else None,
         "resources": resources_document(step.resources) if step.resources is not None else None,
-        "reuse": reuse_document(step.reuse) if step.reuse != Reuse() else None,
+        "reuse": reuse_document(step.reuse) if step.reuse is not None else None,
         "secrets": {name: _secret(secret) for name, secret in step.secrets.items()},
         "deferrable": step.deferrable,
         "sorted_listings": False if not step.sorted_listings else None,
         "after": list(step.after),
-        **{name: plain_setting(value) for name, value in step.settings.items()},
+        **settings_document(step.settings, STEP_SETTINGS),
     }
     kept = ("environment", "resources", step.kind)  # an empty one says something, too
     return {n: v for n, v in said.items() if v is not None and (v not in ([], {}) or n in kept)}
+
+
+def settings_document(settings: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """Settings, in the order of the list of all."""
+    return {name: plain_setting(settings[name]) for name in known if name in settings}
+
+
+def _own_group(step: Step, pipeline: Pipeline) -> str | None:
+    prefixes = [group.name for group in pipeline.groups if group.prefix]
+    return step.group if step.group != around(step.task_id, prefixes) else None
+
+
+def _transfer(
+    step: Step, pipeline: Pipeline, params: Collection[str], stores: Mapping[Datastore, str]
+) -> dict[str, Any]:
+    destination = step.options.get("destination")
+    (output,) = step.outputs
+    whole = output_document(output, stores)
+    place = (
+        str(destination)
+        if destination is not None
+        else {"name": output.name, **(whole if isinstance(whole, dict) else {"kind": whole})}
+    )
+    options = {name: value_document(value, params) for name, value in step.options.items() if name != "destination"}
+    said = {
+        "transfer": {"source": input_document(step.inputs[0]), "destination": place, **options},
+        "group": _own_group(step, pipeline),
+        "reuse": reuse_document(step.reuse) if step.reuse is not None else None,
+        "after": list(step.after) or None,
+        **settings_document(step.settings, STEP_SETTINGS),
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def argument_document(argument: Any, params: Collection[str]) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 from airflow_mlpipe.written.places import scalar
 
 _WIDTH = 110
+_BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
+"""Breaks of lines that YAML takes for another one, unless they are escaped."""
 
 
 def dump(value: Any) -> str:
@@ -39,6 +41,8 @@ def _text(dumper: Any, value: str) -> Any:
     style = None
     if not isinstance(scalar(value), str):
         style = "'"  # our reader takes it for a number, YAML 1.1 for a text: 1e-3
+    elif set(value) & _BREAKS:
+        style = '"'
     elif "\n" in value:
         style = "|"
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)

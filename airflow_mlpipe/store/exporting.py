@@ -22,7 +22,8 @@ from airflow_mlpipe.store.publishing import parallel_all
 MANIFEST = ".mlpipe-manifest.json"
 """Of a folder: in it.  Of a file ``a/b.csv``: ``a/.b.csv.mlpipe-manifest.json``."""
 
-_PENDING = ".pending"
+PENDING = ".pending"
+"""At the end of the name of a list of what may be there while no manifest is."""
 
 Files = Mapping[str, tuple[int, str]]
 """Size and digest by relative path; the path of an output that is a file is empty."""
@@ -46,7 +47,7 @@ def export(source: Source, files: Files, prefix: str, target: ObjectStore, threa
     check_key(prefix)
     manifest = manifest_key(prefix, is_file="" in files)
     before = _read(target, manifest)
-    pending = _read(target, manifest + _PENDING)
+    pending = _read(target, manifest + PENDING)
     earlier = {**pending, **before}
     there = {info.key: info.size for info in _listed(target, prefix, files)}
     stale = [
@@ -57,16 +58,16 @@ def export(source: Source, files: Files, prefix: str, target: ObjectStore, threa
     gone = [path for path in earlier if path not in files]
     if not stale and not gone and before:
         if pending:  # whoever wrote the manifest was killed right after it
-            target.delete([manifest + _PENDING])
+            target.delete([manifest + PENDING])
         return
     # Whoever is killed from here on leaves a list of everything that may be there.
-    target.put(manifest + _PENDING, _document({**earlier, **files}))
+    target.put(manifest + PENDING, manifest_document({**earlier, **files}))
     target.delete([manifest])
     inside = _place_in(source.store, target)
     parallel_all(lambda path: _copy(source, files[path][1], _key(prefix, path), target, inside), stale, threads)
     target.delete(_key(prefix, path) for path in gone)
-    target.put(manifest, _document(files))
-    target.delete([manifest + _PENDING])
+    target.put(manifest, manifest_document(files))
+    target.delete([manifest + PENDING])
 
 
 def manifest_key(prefix: str, *, is_file: bool) -> str:
@@ -112,7 +113,8 @@ def _place_in(store: ObjectStore, target: ObjectStore) -> str | None:
     return unquote(inner) if root.startswith("file:") else inner
 
 
-def _document(files: Files) -> bytes:
+def manifest_document(files: Files) -> bytes:
+    """A manifest: path, size and digest of every file, in the order of the paths."""
     rows = [[path, size, digest] for path, (size, digest) in sorted(files.items())]
     return to_bytes(tag("manifest", 1) | {"files": rows})
 

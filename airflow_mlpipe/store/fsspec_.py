@@ -14,9 +14,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow_mlpipe.errors import InputChangedError
-from airflow_mlpipe.store.base import ObjectInfo
+from airflow_mlpipe.store.base import ObjectInfo, check_key
 from airflow_mlpipe.store.incoming import PART
-from airflow_mlpipe.store.outgoing import Outgoing
+from airflow_mlpipe.store.outgoing import Sent
 from airflow_mlpipe.store.remote import RemoteStore
 from airflow_mlpipe.store.retry import Fault, Guard, RetryPolicy
 
@@ -122,14 +122,14 @@ class FsspecStore(RemoteStore):
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(key))
 
-    def _upload(self, file: Outgoing, key: str) -> None:
+    def _upload(self, file: Sent, key: str) -> None:
         if self._is_object_store:
             self._write(file, self._path(key))
         else:
             with self._moved_into_place(key) as path:
                 self._write(file, path)
 
-    def _write(self, file: Outgoing, path: str) -> None:
+    def _write(self, file: Sent, path: str) -> None:
         writer = self._patient.open(path, "wb", block_size=PART)
         try:
             for chunk in file.chunks(PART):
@@ -175,6 +175,14 @@ class FsspecStore(RemoteStore):
         if not self._is_object_store:
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         self._fs.cp_file(origin, path)
+
+    def copy_from(self, other: object, source: str, target: str, size: int) -> bool:
+        """Server-side copy of an object of another store; ``False`` where the filesystems are two."""
+        if not isinstance(other, FsspecStore) or not self._is_object_store or self.server != other.server:
+            return False
+        origin, path = other._path(check_key(source)), self._path(check_key(target))
+        self._guard.run("copy", source, lambda: self._fs.cp_file(origin, path))
+        return True
 
     def _forget(self, path: str) -> None:
         """Filesystems cache what they list, for every thread that holds the same instance."""

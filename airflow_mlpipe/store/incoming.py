@@ -57,17 +57,21 @@ class Incoming:
         :param data: its bytes, a stream of them, or nothing yet.
         :raises StoreError: and its kinds.  What ``tap`` and ``writer`` raise passes through.
         """
-        if isinstance(data, bytes | memoryview):
-            _pass(data, writer, tap)
-        else:
-            position = 0
-            for part in self._stream(info, data) if data is not None else ():
-                _pass(part, writer, tap)
-                position += len(part)
-            for part in self._parts(info, position):
-                _pass(part, writer, tap)
-            self._guard.run("download", info.key, lambda: self._finish(info))
+        for part in self.pieces(info, data):
+            _pass(part, writer, tap)
         tap(memoryview(b""))
+
+    def pieces(self, info: ObjectInfo, data: Bytes | Iterator[Bytes] | None) -> Iterator[Bytes]:
+        """An object's bytes in order, a few parts ahead of who takes them; errors as :meth:`receive`."""
+        if isinstance(data, bytes | memoryview):
+            yield data
+            return
+        position = 0
+        for part in self._stream(info, data) if data is not None else ():
+            yield part
+            position += len(part)
+        yield from self._parts(info, position)
+        self._guard.run("download", info.key, lambda: self._finish(info))
 
     def _stream(self, info: ObjectInfo, stream: Iterator[Bytes]) -> Iterator[Bytes]:
         """An object's bytes by one request, until it breaks off or proves slow; parts then bring the rest."""

@@ -23,7 +23,7 @@ from io import FileIO
 from pathlib import Path
 from urllib.parse import quote
 
-from airflow_mlpipe.errors import ObjectNotFoundError
+from airflow_mlpipe.errors import InputChangedError, ObjectNotFoundError
 from airflow_mlpipe.store.base import TEMPORARY, ObjectInfo, Tap, check_key
 from airflow_mlpipe.store.copying import copy_file
 from airflow_mlpipe.store.oserrors import os_errors
@@ -153,6 +153,24 @@ class LocalObjectStore:
                 with path.open("rb", buffering=0) as reader, temporary.open("xb", buffering=0) as writer:
                     _pump(reader, writer, tap)
             _into_place(temporary, target)
+
+    def write(self, key: str, size: int, pieces: Iterable[bytes | memoryview]) -> None:
+        """Write what comes in pieces, atomically; overwrites.
+
+        :param size: bytes in all. :param pieces: what they raise, also at their end, undoes it.
+        :raises InputChangedError: when they are of another length.
+        """
+        target = self.path(key)
+        with self._temporary() as temporary:
+            written = 0
+            with self._errors("write", target), temporary.open("xb", buffering=0) as writer:
+                for piece in pieces:
+                    written += len(piece)
+                    _write_all(writer, memoryview(piece))
+            if written != size:
+                raise InputChangedError("the object changed while it was read", given=f"{written} of {size} bytes")
+            with self._errors("write", target):
+                _into_place(temporary, target)
 
     def take(self, path: Path, key: str) -> bool:
         """Move a file into the store: its bytes are not copied.

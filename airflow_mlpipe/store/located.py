@@ -145,5 +145,5 @@ def _locate_objects(data: DataReference, store: ObjectStore) -> LocatedObjects:
         expression = glob_expression(data.path)
         found = [i for i in found if expression.match(i.key)]
     if not found:
-        raise _missing(data, store.uri(data.path) if data.path else store.url)
+        raise _missing(data, store.uri(data.path.rstrip("/")) if data.path else store.url)
     return LocatedObjects(kind="folder", store=store, root=root, objects=tuple(sorted(found, key=lambda i: i.key)))

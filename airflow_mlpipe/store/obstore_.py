@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from airflow_mlpipe.store.base import ObjectInfo
+from airflow_mlpipe.store.base import ObjectInfo, check_key
 from airflow_mlpipe.store.incoming import PART, Bytes
 from airflow_mlpipe.store.options import CONNECT_TIMEOUT, TIMEOUT, azure_options, flag, seconds
-from airflow_mlpipe.store.outgoing import Outgoing
+from airflow_mlpipe.store.outgoing import Sent, ahead
 from airflow_mlpipe.store.remote import RemoteStore
 from airflow_mlpipe.store.retry import Fault, Guard, RetryPolicy
 
@@ -24,6 +25,7 @@ _MOST_PARTS = 9_000  # S3 allows 10,000
 _SENDERS = 8
 _COPY_LIMIT = 5 << 30  # of one S3 CopyObject request
 _OTHER_ENDPOINT = {"AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}
+_ONCE = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
 _STATUS = re.compile(r"status code: (\d{3})")
 _NO_ANSWER = re.compile(
     r"error sending request|error trying to connect|connection|timed? ?out|dns error|broken pipe"
@@ -32,11 +34,29 @@ _NO_ANSWER = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a store's root is on its server.
+
+    :param copier: makes an obstore store whose ``copy`` takes keys of the whole bucket.
+    :param crosses: whether that copy's target begins with the name of a bucket, which may be another one.
+    """
+
+    bucket: str
+    prefix: str
+    copier: Callable[[], Any]
+    crosses: bool
+
+    def key(self, key: str) -> str:
+        """A key of the store as one of the bucket."""
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+
 class ObstoreStore(RemoteStore):
     """A prefix of a bucket, by obstore.
 
     :param store: an obstore store (whose prefix is the root) that tries requests again by itself.
-    :param single: one of the same root that does not.
+    :param single: one of the same root that does not. :param place: where the root is; ``None``: not known.
     """
 
     def __init__(
@@ -48,6 +68,7 @@ class ObstoreStore(RemoteStore):
         guard: Guard,
         exclusive: bool | None = None,
         server: object = None,
+        place: Place | None = None,
     ) -> None:
         super().__init__(url, guard, exclusive=exclusive, server=server)
         import obstore
@@ -55,6 +76,8 @@ class ObstoreStore(RemoteStore):
         self._api: Any = obstore
         self._store = store
         self._single = single
+        self._place = place
+        self._copiers: dict[str, Any] = {}
 
     def _get(self, key: str) -> bytes:
         return bytes(self._api.get(self._single, key).bytes())
@@ -88,7 +111,7 @@ class ObstoreStore(RemoteStore):
                 except FileNotFoundError:
                     continue
 
-    def _upload(self, file: Outgoing, key: str) -> None:
+    def _upload(self, file: Sent, key: str) -> None:
         chunk = max(PART, -(-file.size // _MOST_PARTS))
         self._api.put(
             self._store,
@@ -121,7 +144,26 @@ class ObstoreStore(RemoteStore):
             if self._head(source).size < _COPY_LIMIT:
                 raise
             # S3 copies no more than this at once: the bytes go through this machine, streaming.
-            self._api.put(self._store, target, self._api.get(self._store, source).stream(PART), chunk_size=8 * PART)
+            pieces = ahead(map(memoryview, self._api.get(self._store, source).stream(PART)))
+            self._api.put(self._store, target, pieces, use_multipart=True, chunk_size=8 * PART)
+
+    def copy_from(self, other: object, source: str, target: str, size: int) -> bool:
+        """Server-side copy of an object of another store; ``False`` where one request cannot do it."""
+        if not isinstance(other, ObstoreStore) or other._place is None or self._place is None:
+            return False
+        here, there = self._place, other._place
+        if self.server is None or self.server != other.server or size >= _COPY_LIMIT:
+            return False
+        if not here.crosses and here.bucket != there.bucket:
+            return False
+        with self._lock:
+            client = self._copiers.get(there.bucket)
+            if client is None:
+                client = self._copiers[there.bucket] = there.copier()
+        to = here.key(check_key(target))
+        to = f"{here.bucket}/{to}" if here.crosses else to
+        self._guard.run("copy", source, lambda: self._api.copy(client, there.key(check_key(source)), to))
+        return True
 
 
 def _info(meta: Mapping[str, Any]) -> ObjectInfo:
@@ -185,9 +227,25 @@ def open_obstore(
         },
     }
     store, credentials, exclusive = make(bucket, prefix, options, client, patient)
-    single, _, _ = make(bucket, prefix, options, client, {"max_retries": 0, "retry_timeout": timedelta(seconds=1)})
+    single, _, _ = make(bucket, prefix, options, client, _ONCE)
     guard = Guard(url, classify, credentials, policy)
-    return ObstoreStore(store, url, single=single, guard=guard, exclusive=exclusive, server=(scheme, dict(options)))
+    place = _place(scheme, bucket, prefix, options, client)
+    server = (scheme, dict(options))
+    return ObstoreStore(store, url, single=single, guard=guard, exclusive=exclusive, server=server, place=place)
+
+
+def _place(scheme: str, bucket: str, prefix: str, options: Mapping[str, Any], client: Any) -> Place:
+    if scheme != "s3":
+        return Place(
+            bucket=bucket, prefix=prefix, copier=lambda: _azure(bucket, "", options, client, _ONCE)[0], crosses=False
+        )
+    hosted = flag(options, "virtual_hosted")
+    # obstore takes the endpoint of a "virtual hosted" bucket for that of the bucket.  Given the endpoint of the server
+    # instead, the target of a copy can be in any bucket, while its source is in the named one.
+    at = options.get("endpoint_url") or f"https://s3.{options.get('region') or 'us-east-1'}.amazonaws.com"
+    crosses = not hosted and (bool(options.get("endpoint_url")) or not _OTHER_ENDPOINT & set(os.environ))
+    whole = {**options, "endpoint_url": at, "virtual_hosted": "true"} if crosses else options
+    return Place(bucket=bucket, prefix=prefix, copier=lambda: _s3(bucket, "", whole, client, _ONCE)[0], crosses=crosses)
 
 
 _Made = tuple[Any, str, "bool | None"]

@@ -21,7 +21,7 @@ from airflow_mlpipe.errors import ObjectNotFoundError
 from airflow_mlpipe.store.base import TEMPORARY, ObjectInfo, Tap, check_key
 from airflow_mlpipe.store.incoming import PART, Bytes, Incoming, ignore
 from airflow_mlpipe.store.oserrors import os_errors
-from airflow_mlpipe.store.outgoing import Outgoing
+from airflow_mlpipe.store.outgoing import Outgoing, Relay, Sent, ahead
 from airflow_mlpipe.store.retry import Guard
 
 _log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class RemoteStore(abc.ABC):
     def _delete(self, keys: Sequence[str]) -> None: ...
 
     @abc.abstractmethod
-    def _upload(self, file: Outgoing, key: str) -> None:
+    def _upload(self, file: Sent, key: str) -> None:
         """A large file, streaming; nothing is visible unless it was read to its end.  Retried by the client."""
 
     @abc.abstractmethod
@@ -246,14 +246,34 @@ class RemoteStore(abc.ABC):
         """See :meth:`ObjectStore.upload`."""
         check_key(key)
         with Outgoing(path, tap) as file:
-            if file.size <= PART:
-                data = file.whole()
-                self._guard.run("upload", key, lambda: self._put(key, data), writes=True)
-                return
-            with self._uploads:
-                self._send(file, key)
+            self._send(file, key)
 
-    def _send(self, file: Outgoing, key: str) -> None:
+    def write(self, key: str, size: int, pieces: Iterable[Bytes]) -> None:
+        """Write what comes in pieces, streaming, in bounded memory, atomically; overwrites.
+
+        :param size: bytes in all. :param pieces: what they raise, also at their end, undoes it.
+        :raises InputChangedError: when they are of another length.
+        """
+        self._send(Relay(size, pieces if size <= PART else ahead(pieces)), check_key(key))
+
+    def open(self, key: str) -> tuple[ObjectInfo, Iterator[Bytes]]:
+        """An object's facts, and its bytes in pieces, in bounded memory.
+
+        :raises ObjectNotFoundError: when it is not there.
+        """
+        check_key(key)
+        info, data = self._guard.run("download", key, lambda: self._begin(key))
+        return info, self._incoming.pieces(info, data)
+
+    def _send(self, file: Sent, key: str) -> None:
+        if file.size <= PART:
+            data = file.whole()
+            self._guard.run("upload", key, lambda: self._put(key, data), writes=True)
+            return
+        with self._uploads:
+            self._send_large(file, key)
+
+    def _send_large(self, file: Sent, key: str) -> None:
         try:
             self._guard.once("upload", key, lambda: self._upload(file, key), writes=True)
         except Exception:

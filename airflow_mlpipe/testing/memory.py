@@ -37,6 +37,7 @@ class MemoryObjectStore:
         self, *, clock: Callable[[], float] = time.time, exclusive: bool = True, url: str = "memory://store"
     ) -> None:
         self.url = url
+        self.server: object = None
         self._clock = clock
         self._exclusive = exclusive
         self._objects: dict[str, tuple[bytes, float, int]] = {}

@@ -90,12 +90,14 @@ def _read(value: Any, mistakes: Mistakes) -> Pipeline:
     }
     datastores = {n: store for n, store in stores.items() if store is not None}
     said_data = members.mapping("data")
-    data = [values.read_data(n, v, (*members.at("data"), n), mistakes, datastores) for n, v in said_data.items()]
     groups = tuple(
         values.read_group(n, v, (*members.at("groups"), n), mistakes) for n, v in members.mapping("groups").items()
     )
     defaults = Members(members.mapping("defaults"), members.at("defaults"), mistakes, what="defaults", known=DEFAULTS)
     scope = Scope(mistakes=mistakes, params={p.name: template_of(p.name) for p in params}, data=frozenset(said_data))
+    data = [
+        values.read_data(n, v, (*members.at("data"), n), mistakes, datastores, scope.text) for n, v in said_data.items()
+    ]
     steps = read_steps(
         members.raw("steps"),
         members.at("steps"),

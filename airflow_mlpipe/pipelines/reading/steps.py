@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_mlpipe.model.data import Datastore
@@ -15,13 +16,16 @@ from airflow_mlpipe.pipelines.reading.mistakes import nearest
 from airflow_mlpipe.pipelines.reading.ports import Ports
 from airflow_mlpipe.pipelines.reading.scope import Scope
 from airflow_mlpipe.pipelines.reading.settings import read_settings
+from airflow_mlpipe.pipelines.reading.transfer import read_transfer
 from airflow_mlpipe.pipelines.records import ArgumentText, Step, StepKind
 from airflow_mlpipe.pipelines.settings import STEP_SETTINGS
 from airflow_mlpipe.written.places import Place
 
 KINDS: tuple[StepKind, ...] = ("script", "command", "module", "transfer")
-_ANY = ("inputs", "outputs", "group", "after", "reuse", "allow_reuse", *STEP_SETTINGS)
+_ANY = ("group", "after", "reuse", "allow_reuse", *STEP_SETTINGS)
 _PROGRAM = (
+    "inputs",
+    "outputs",
     "source",
     "parameters",
     "resource_inputs",
@@ -38,7 +42,18 @@ _PROGRAM = (
 MEMBERS: dict[StepKind, tuple[str, ...]] = {
     "script": ("script", "arguments", *_PROGRAM, *_ANY),
     "command": ("command", *_PROGRAM, *_ANY),
-    "module": ("module", "params", "environment", "compute", "resources", "secrets", "deferrable", *_ANY),
+    "module": (
+        "module",
+        "inputs",
+        "outputs",
+        "params",
+        "environment",
+        "compute",
+        "resources",
+        "secrets",
+        "deferrable",
+        *_ANY,
+    ),
     "transfer": ("transfer", *_ANY),
 }
 """What a step of each kind may say."""
@@ -106,6 +121,8 @@ class _Reading:
         members = self.members = Members(self._value, self.place, mistakes, what=f"a {kind} step", known=MEMBERS[kind])
         filled = {n: v for n, v in self._defaults.items() if n in MEMBERS[kind] and n not in self._value}
         self.filled = Members(filled, self._defaults_place, mistakes, what="defaults")
+        if kind == "transfer":
+            return self._transfer()
         self.ports = Ports(self.scope)
         self.ports.add_all(members.raw("inputs"), members.at("inputs"))
         outputs = self._outputs()
@@ -131,7 +148,6 @@ class _Reading:
             script=script,
             module=module,
             source=self._source(kind),
-            options=dict(members.mapping("transfer")) if kind == "transfer" else {},
             inputs=tuple(self.ports.found),
             resource_inputs=tuple(resources.found),
             outputs=outputs,
@@ -147,6 +163,21 @@ class _Reading:
             sorted_listings=True if sorted_listings is None else sorted_listings,
             expand=expand,
             after=tuple(sorted({*members.texts("after")})),
+            settings=self._settings(),
+        )
+
+    def _transfer(self) -> Step:
+        at = self.members.at("transfer")
+        inputs, outputs, options = read_transfer(self.members.raw("transfer"), at, self.scope, self.datastores)
+        return Step(
+            task_id=self.name,
+            kind="transfer",
+            group=self.members.text("group"),
+            inputs=inputs,
+            outputs=outputs,
+            options=options,
+            reuse=self._reuse(),
+            after=tuple(sorted({*self.members.texts("after")})),
             settings=self._settings(),
         )
 
@@ -168,16 +199,15 @@ class _Reading:
         own = read_settings(self.members, STEP_SETTINGS)
         return {name: (filled | own)[name] for name in STEP_SETTINGS if name in filled or name in own}
 
-    def _reuse(self) -> Reuse:
-        found: Reuse = self._made("reuse", values.read_reuse) or Reuse()
+    def _reuse(self) -> Reuse | None:
+        found: Reuse | None = self._made("reuse", values.read_reuse)
         allowed = self.members.boolean("allow_reuse")
         if allowed is None or allowed:
-            return found
-        if found.policy != "if_unchanged":
-            self.members.wrong(
-                "allow_reuse", "allow_reuse: false and a reuse policy contradict each other", fix="give one"
-            )
-        return Reuse(policy="never", version=found.version, ignore=found.ignore)
+            return None if found == Reuse() and "module" not in self.members else found
+        if found is not None and found.policy != "if_unchanged":
+            what = "allow_reuse: false and a reuse policy contradict each other"
+            self.members.wrong("allow_reuse", what, fix="give one")
+        return replace(found or Reuse(), policy="never", max_age=None)
 
     def _secrets(self) -> dict[str, Any]:
         said = self.members.mapping("secrets")

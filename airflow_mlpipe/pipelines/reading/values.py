@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, get_args
 
@@ -18,7 +18,8 @@ from airflow_mlpipe.written.mistakes import Mistakes
 from airflow_mlpipe.written.places import Place
 
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
-_OUTPUT = ("kind", "filename", "optional", "datastore", "path", "asset", "volatile")
+OUTPUT = ("kind", "filename", "optional", "datastore", "path", "asset", "volatile")
+"""What an output may say."""
 
 
 def names_of(record: type) -> tuple[str, ...]:
@@ -64,9 +65,14 @@ def datastore_of(members: Members, name: str, datastores: Mapping[str, Datastore
 
 
 def read_data(
-    name: str, value: Any, place: Place, mistakes: Mistakes, datastores: Mapping[str, Datastore]
+    name: str,
+    value: Any,
+    place: Place,
+    mistakes: Mistakes,
+    datastores: Mapping[str, Datastore],
+    text: Callable[[str, Place], Any],
 ) -> Data | None:
-    """Data that exist already."""
+    """Data that exist already.  :param text: fills in the parameters of a text."""
     members = Members(value, place, mistakes, what="data", known=("datastore", "path", "version", "identity"))
     datastore = datastore_of(members, "datastore", datastores)
     if datastore is None:
@@ -74,9 +80,10 @@ def read_data(
             mistakes.add(place, "data are in a datastore", fix="add datastore: NAME")
         return None
     version, identity = members.text("version"), members.choice("identity", ("auto", "content")) or "auto"
+    path = str(text(members.text("path") or "", members.at("path")))
     made = members.made(
         place,
-        lambda: DataReference(datastore, members.text("path") or "", name=name, version=version, identity=identity),  # type: ignore[arg-type]
+        lambda: DataReference(datastore, path, name=name, version=version, identity=identity),  # type: ignore[arg-type]
     )
     if made is None:
         return None
@@ -93,10 +100,9 @@ def read_environment(value: Any, place: Place, mistakes: Mistakes) -> Environmen
             one = mistakes.places.texts.get(at, str(one))  # OMP_NUM_THREADS: 1 is the text "1" for every program
         variables[name] = one
     said = {n: members.text(n) for n in ("requirements", "python", "image")}
-    passed = members.texts("pass_variables")
-    packages = members.texts("packages")
+    packages, passed = members.texts("packages"), members.texts("pass_variables")
     return members.made(
-        place, lambda: Environment(**said, packages=packages, variables=variables, pass_variables=passed)
+        place, lambda: Environment(packages=packages, variables=variables, pass_variables=passed, **said)
     )
 
 
@@ -158,7 +164,7 @@ def read_output(
         value = {"kind": value}
         mistakes.places.values.setdefault((*place, "kind"), mistakes.places.line(place))
         mistakes.places.columns.setdefault(((*place, "kind"), False), mistakes.places.column(place))
-    members = Members(value, place, mistakes, what="an output", known=_OUTPUT)
+    members = Members(value, place, mistakes, what="an output", known=OUTPUT)
     kind: Any = members.choice("kind", get_args(Kind)) or "folder"
     asset = read_asset(members.raw("asset"), members.at("asset"), mistakes) if "asset" in members else None
     datastore = datastore_of(members, "datastore", datastores)
