@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,21 @@ from airflow_mlpipe.azureml.datastore import Datastore
 from airflow_mlpipe.azureml.outputs import refuse_tables
 from airflow_mlpipe.azureml.warn import ignored
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError
+from airflow_mlpipe.model import data as model
 
 if TYPE_CHECKING:
     from airflow_mlpipe.azureml.workspace import Workspace
+
+
+class WebDatastore(Datastore):
+    """The folder of a URL.
+
+    :raises DefinitionError: for a URL that is none.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.name = re.sub(r"[^\w.-]+", "_", url.partition("://")[2].partition("/")[0])[:90] or "web"
+        self._model = model.Datastore(self.name, url=url)
 
 
 class FileDataset:
@@ -48,13 +61,29 @@ class FileDataset:
         return f"FileDataset({self.datastore.name!r}, {self.path!r})"
 
 
+class DatasetConsumptionConfig:
+    """A dataset as an input of this name: ``dataset.as_named_input(name)``."""
+
+    def __new__(cls, name: str, dataset: Any, mode: str = "mount", **others: Any) -> Any:
+        """The input.  :raises DefinitionError: for what is no dataset of files."""
+        if not isinstance(dataset, FileDataset):
+            raise DefinitionError(
+                "dataset is one of files",
+                where=f"DatasetConsumptionConfig({name!r})",
+                given=dataset,
+                fix="for a path that a run can replace: PipelineParameter(name, DataPath(datastore, path))",
+            )
+        ignored(f"DatasetConsumptionConfig({name!r})", others, why="inputs lie in a folder of the step")
+        return dataset.as_named_input(name)
+
+
 class _Files:
     @staticmethod
     def from_files(path: Any, validate: bool = True, **others: Any) -> FileDataset:
         """Files of a datastore.
 
-        :param path: ``(datastore, path)``, a DataPath, or a list of one of these.
-        :raises DefinitionError: for several paths (a glob is one), and for a URL.
+        :param path: ``(datastore, path)``, a DataPath, a URL, or a list of one of these.
+        :raises DefinitionError: for several paths (a glob is one).
         """
         ignored("Dataset.File.from_files", others, why="files are taken as they are")
         if isinstance(path, Sequence) and not isinstance(path, (str, tuple)):
@@ -71,6 +100,9 @@ class _Files:
         if isinstance(path, tuple) and len(path) == 2:
             where = "Dataset.File.from_files(path)"
             return FileDataset(check_store(path[0], where=where), str(path[1]).lstrip("/"))
+        if isinstance(path, str) and "://" in path:
+            store, _, name = path.rpartition("/")
+            return FileDataset(WebDatastore(store), name)
         raise DefinitionError(
             "a dataset is a path in a datastore",
             where="Dataset.File.from_files",
