@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlpipe.azureml.data import DataPath, DataReference, check_store
+from airflow_mlpipe.azureml.data import DataPath, DataPathComputeBinding, DataReference, check_store
 from airflow_mlpipe.azureml.datastore import Datastore
-from airflow_mlpipe.azureml.outputs import refuse_tables
+from airflow_mlpipe.azureml.outputs import InputPortBinding, refuse_tables
+from airflow_mlpipe.azureml.parameters import PipelineParameter
 from airflow_mlpipe.azureml.warn import ignored
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError
 from airflow_mlpipe.model import data as model
@@ -28,13 +29,13 @@ class WebDatastore(Datastore):
         self._model = model.Datastore(self.name, url=url)
 
 
-class FileDataset:
+class FileDataset(DataPath):
     """Files at one path of a datastore."""
 
-    def __init__(self, datastore: Datastore, path: str, name: str = "") -> None:
-        self.datastore = datastore
-        self.path = path
-        self.name = name
+    @property
+    def path(self) -> str:
+        """In the datastore."""
+        return self.path_on_datastore
 
     def as_named_input(self, name: str) -> DataReference:
         """The files as an input of this name."""
@@ -62,10 +63,12 @@ class FileDataset:
 
 
 class DatasetConsumptionConfig:
-    """A dataset as an input of this name: ``dataset.as_named_input(name)``."""
+    """A dataset, or a parameter whose default is one, as an input of this name."""
 
     def __new__(cls, name: str, dataset: Any, mode: str = "mount", **others: Any) -> Any:
         """The input.  :raises DefinitionError: for what is no dataset of files."""
+        if isinstance(dataset, PipelineParameter) and isinstance(dataset.default_value, DataPath):
+            return InputPortBinding(name, (dataset, DataPathComputeBinding()))
         if not isinstance(dataset, FileDataset):
             raise DefinitionError(
                 "dataset is one of files",

@@ -381,3 +381,43 @@ def test_modules_are_published_by_the_command(workspace):
 
     with pytest.raises(DefinitionError, match="airflow mlpipe module publish"):
         Module.create(workspace, "x", "y")
+
+
+def test_a_dataset_may_be_the_default_of_a_parameter(workspace, step):
+    """By v1's DatasetConsumptionConfig, under its name."""
+    from airflow_mlpipe.azureml import DatasetConsumptionConfig
+
+    files = Dataset.File.from_files((Datastore(workspace, "lake"), "raw/day=1"))
+    day = PipelineParameter("day", files)
+    given = DatasetConsumptionConfig("table", day).as_mount()
+    pipeline = Pipeline(workspace, steps=[step("s", arguments=[given])])
+    task = pipeline.dag.get_task("s")
+    assert task.arguments == [{"input": "table"}]
+    assert task.inputs[0]["data"]["path"] == "{{ params.day }}"
+    assert pipeline.dag.params.dump() == {"day": "raw/day=1"}
+
+
+def test_a_url_is_a_file_of_a_web_server(workspace, step):
+    """Its folder is the datastore."""
+    data = Dataset.File.from_files("https://example.org/demo/titanic.csv").as_named_input("titanic")
+    (port,) = Pipeline(workspace, steps=[step("s", inputs=[data])]).dag.get_task("s").inputs
+    assert port["data"]["datastore"] == {"name": "example.org", "url": "https://example.org/demo"}
+    assert port["data"]["path"] == "titanic.csv"
+
+
+def test_a_curated_environment_is_the_workers_python_and_is_told(workspace, step):
+    """What is in it is known to Azure alone."""
+    from airflow_mlpipe.azureml import Environment
+
+    config = RunConfiguration()
+    with pytest.warns(AzureMLWarning, match=r"'AzureML-sklearn'.*worker's Python"):
+        config.environment = Environment.get(workspace, "AzureML-sklearn")
+    assert Pipeline(workspace, steps=[step("s", runconfig=config)]).dag.get_task("s").environment is None
+
+
+def test_publishing_says_what_is_published(workspace, step):
+    """A script goes on; the DAG is what a deployment has."""
+    pipeline = Pipeline(workspace, steps=[step("s")], dag_id="weekly")
+    with pytest.warns(AzureMLWarning, match="the file in the DAGs folder is the published pipeline"):
+        published = pipeline.publish(name="Weekly")
+    assert (published.id, published.name) == ("weekly", "Weekly")
