@@ -152,6 +152,8 @@ def test_the_modules_of_the_examples_pass_their_tests(name: str, tmp_path: Path,
     monkeypatch.setenv("AIRFLOW__MLPIPE__CACHE", str(tmp_path / "cache"))
     (result,) = modules.test(EXAMPLES / "modules" / name)
     assert result.problems == ()
+
+
 @pytest.mark.slow
 def test_the_pipeline_in_yaml_runs_and_shares_its_steps_with_the_dag_in_python(run_dag, examples):
     """What the YAML has executed, the DAG of the same scripts reuses; the rest of that executes."""
