@@ -24,6 +24,7 @@ def test_the_group_has_every_command() -> None:
         "why",
         "plan",
         "spec",
+        "graph",
         "ls",
         "show",
         "pin",
