@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from airflow_mlpipe.errors import CorruptedError, DefinitionError
+from airflow_mlpipe.errors import CorruptedError, DefinitionError, PathError
+from airflow_mlpipe.model.data import check_relative
 from airflow_mlpipe.model.environment import Environment
 from airflow_mlpipe.model.resources import Gpu, Resources
 from airflow_mlpipe.model.step import CodeMode
@@ -125,8 +126,9 @@ class ModuleDefinition:
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any], *, where: str) -> ModuleDefinition:
-        """Read :meth:`to_json` back.  :raises CorruptedError: when it is something else."""
+        """Read :meth:`to_json` back.  :raises CorruptedError: when it is something else, or a path in it leaves it."""
         try:
+            _check_paths(members, where)
             return cls(
                 name=members["name"],
                 version=members["version"],
@@ -149,8 +151,16 @@ class ModuleDefinition:
                 deterministic=members["deterministic"],
                 steps=members["steps"],
             )
-        except (KeyError, TypeError, AttributeError, DefinitionError) as error:
+        except (KeyError, TypeError, AttributeError, DefinitionError, PathError) as error:
             raise CorruptedError(f"not the definition of a module ({error!r})", where=where) from error
+
+
+def _check_paths(members: Mapping[str, Any], where: str) -> None:
+    """What the file's reader has checked; who writes documents may be somebody else."""
+    requirements = (members["environment"] or {}).get("requirements")
+    for path in (members["script"], members["source"], requirements):
+        if path is not None:
+            check_relative(path, where=where)
 
 
 def _input_to_json(port: InputDeclaration) -> dict[str, Any]:

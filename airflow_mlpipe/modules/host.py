@@ -26,12 +26,12 @@ from airflow_mlpipe.store.layout import quote_id
 class HostCache:
     """What is remembered of one library.
 
-    :param root: folder of this host. :param url: of the library's datastore: two of one name are two.
+    :param root: folder of this host. :param place: the library's name and URL: two of one URL may be on two servers.
     :param refresh: seconds that a listing is believed.
     """
 
-    def __init__(self, root: Path, url: str, refresh: float) -> None:
-        self._folder = root / hashlib.sha256(url.encode()).hexdigest()[:16]
+    def __init__(self, root: Path, place: str, refresh: float) -> None:
+        self._folder = root / hashlib.sha256(place.encode()).hexdigest()[:16]
         self._refresh = refresh
 
     def version(self, name: str, version: str) -> PublishedModule | None:

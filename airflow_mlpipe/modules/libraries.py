@@ -54,7 +54,7 @@ class Libraries:
         if name not in self._opened:
             contents = self._stores.contents("" if name == WORKSPACE else name)
             settings = self._stores.settings
-            cache = HostCache(settings.cache / FOLDER, contents.store.url, settings.module_refresh_seconds)
+            cache = HostCache(settings.cache / FOLDER, f"{name} {contents.store.url}", settings.module_refresh_seconds)
             self._opened[name] = KnownLibrary(Library(name, contents), cache, fresh=self._fresh)
         return self._opened[name]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 from urllib.parse import unquote
 
-from airflow_mlpipe.errors import DefinitionError, ObjectNotFoundError
+from airflow_mlpipe.errors import CorruptedError, DefinitionError, ObjectNotFoundError
 from airflow_mlpipe.model.documents import parse, tag, to_bytes
 from airflow_mlpipe.modules.published import Listing, Mark, PublishedModule
 from airflow_mlpipe.modules.requests import check_module_name, version_key
@@ -78,7 +78,12 @@ class Library:
         :raises CorruptedError: when somebody changed it. :raises WorkspaceVersionError: when a newer version wrote it.
         """
         key = module_key(name, "versions", version_key(version))
-        return self._read(key, "module", lambda m, where: PublishedModule.from_json(m, where=where))
+        found = self._read(key, "module", lambda m, where: PublishedModule.from_json(m, where=where))
+        if found is not None:
+            there = found.definition
+            if (there.name, version_key(there.version)) != (name, version_key(version)):
+                raise CorruptedError("the document of another module", where=self.store.uri(key), given=there.label)
+        return found
 
     def _read(self, key: str, what: str, make: Callable[..., T]) -> T | None:
         try:

@@ -76,6 +76,13 @@ def _locked(request: Request, lock: LockFile, where: str) -> ResolvedModule:
             valid=sorted(lock.entries) or "it is empty",
             fix="airflow mlpipe module lock DAG adds it",
         )
+    if entry.definition.name != request.name or not request.admits([entry.definition.version]):
+        raise DefinitionError(
+            f"the entry for this module is {entry.definition.label}: somebody edited it",
+            where=str(lock.path),
+            given=request.text,
+            fix="airflow mlpipe module lock DAG writes it anew",
+        )
     found = entry.resolved(request)
     return _installed(request, entry, found, where) if entry.source == INSTALLED else found
 

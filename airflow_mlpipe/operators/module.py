@@ -165,6 +165,7 @@ class ModuleStep(StepOperator, metaclass=ModuleMeta):
         return (f"module {self.resolved.label}{digest}", *self.module_notes)
 
     module_notes: tuple[str, ...] = ()
+    module_file: str | None = None
 
     def definition_file(self, dag_file: str) -> str:
         """The module's own, on this disk, where its code has been verified.
@@ -176,9 +177,12 @@ class ModuleStep(StepOperator, metaclass=ModuleMeta):
         from airflow_mlpipe.modules.fetching import code_folder
         from airflow_mlpipe.modules.standing import standing_of
 
-        stores = Stores()
-        object.__setattr__(self, "module_notes", standing_of(self.resolved, stores, where=f"step {self.task_id!r}"))
-        return os.path.join(code_folder(self.resolved, stores), FILE)
+        if self.module_file is None:  # asked for several times in one try
+            stores = Stores()
+            notes = standing_of(self.resolved, stores, where=f"step {self.task_id!r}")
+            file = os.path.join(code_folder(self.resolved, stores), FILE)
+            vars(self).update(module_notes=notes, module_file=file)
+        return str(self.module_file)
 
     def environment_file(self, dag_file: str) -> str:
         """The module's own, unless the author gave the environment."""

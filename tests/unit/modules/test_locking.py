@@ -105,6 +105,7 @@ def test_a_module_that_the_lock_file_does_not_have_is_an_error(published, dag, d
     [
         ('"script": "scale.py"', '"script": "other.py"', "somebody edited it"),
         ('"version": "1.0"', '"version": "1.1"', "somebody edited it"),
+        ('"scale>=1"', '"scale@1"', "no entry for this module"),
         ('"lock/1"', '"lock/2"', "newer version"),
         ('"modules"', '"module"', "not a lock file"),
         ("{", "", "not a lock file"),
@@ -118,6 +119,16 @@ def test_a_lock_file_that_somebody_edited_is_refused(published, dag, dag_file: s
     file.write_text(file.read_text().replace(old, new, 1))
     with pytest.raises(DefinitionError, match=what):
         found(dag_file)
+
+
+def test_an_entry_under_another_request_is_refused(published, dag, dag_file: str):
+    """A version that the range does not admit cannot be slipped into it."""
+    published("1.0", "2.0")
+    modules.lock(dag("scale@1.0"))
+    file = Path(dag_file).with_name("mlpipe.lock")
+    file.write_text(file.read_text().replace('"scale@1"', '"scale>=2"'))
+    with pytest.raises(DefinitionError, match=r"the entry for this module is scale 1\.0: somebody edited it"):
+        found(dag_file, "scale>=2")
 
 
 def test_a_yanked_version_that_is_locked_runs_with_a_warning(published, dag, dag_file: str, monkeypatch):
@@ -161,9 +172,7 @@ def test_a_locked_module_of_a_package_has_to_be_installed_as_it_was(dag, dag_fil
         with pytest.raises(DefinitionError, match="is not what the lock file pins"):
             code_folder(found(dag_file, "scale"), Stores())
         install("2.0", SCALE_PY)
-        with pytest.raises(
-            DefinitionError, match=r"pins the module scale 1.0 of an installed.*2.0 of acme 1.0"
-        ):
+        with pytest.raises(DefinitionError, match=r"pins the module scale 1.0 of an installed.*2.0 of acme 1.0"):
             found(dag_file, "scale")
     finally:
         folders._installed_folders.cache_clear()

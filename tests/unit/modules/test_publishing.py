@@ -15,6 +15,7 @@ from servers import S3Server
 from support.modules import write_module
 
 from airflow_mlpipe.errors import CorruptedError, DefinitionError
+from airflow_mlpipe.modules.definition import ModuleDefinition
 from airflow_mlpipe.modules.library import Library
 from airflow_mlpipe.modules.publishing import ModuleConflictError, look_at, publish
 from airflow_mlpipe.store.contents import Contents
@@ -152,6 +153,23 @@ def test_a_document_that_somebody_changed_is_no_module(library: Library, scale: 
     library.store.put(key, library.store.get(key).replace(b"scale.py", b"other.py"))
     with pytest.raises(CorruptedError, match="somebody changed it"):
         library.get("scale", "1.0")
+
+
+def test_a_document_in_the_place_of_another_is_no_module(library: Library, scale: Path):
+    """A copy under another version is not that version."""
+    publish(library, scale)
+    library.store.put(module_key("scale", "versions", "2"), library.store.get(module_key("scale", "versions", "1")))
+    with pytest.raises(CorruptedError, match="the document of another module"):
+        library.get("scale", "2.0")
+
+
+@pytest.mark.parametrize("member", ["script", "source"])
+def test_a_document_whose_paths_leave_its_folder_is_no_module(library: Library, scale: Path, member: str):
+    """Whoever wrote it."""
+    module = publish(library, scale).module
+    members = module.definition.to_json() | {member: "../../etc"}
+    with pytest.raises(CorruptedError, match="not the definition of a module"):
+        ModuleDefinition.from_json(members, where="here")
 
 
 def test_a_version_that_is_not_there_cannot_be_marked(library: Library, scale: Path):
