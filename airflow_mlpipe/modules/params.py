@@ -14,6 +14,9 @@ from typing import Any
 
 from airflow_mlpipe.errors import DefinitionError
 
+_LONGEST = 120
+"""Characters of a value that an error shows."""
+
 Deferred = Callable[[Any], bool]
 """Tells a value that is known in a run only."""
 
@@ -56,7 +59,7 @@ def check_param(name: str, schema: Mapping[str, Any], value: Any, *, where: str)
         raise DefinitionError(
             f"the module refuses this value: {found}",
             where=f"{where}: parameter {name!r}",
-            given=value,
+            given=value if len(repr(value)) <= _LONGEST else f"{repr(value)[:_LONGEST]}...",
             valid=json.dumps(shown, ensure_ascii=False),
         )
     return canonical(schema, value)
@@ -68,7 +71,11 @@ def problem(schema: Mapping[str, Any], value: Any) -> str | None:
         return None
     validator = _validator(json.dumps(dict(schema), sort_keys=True))
     error = next(iter(sorted(validator.iter_errors(_plain(value)), key=lambda one: list(map(str, one.path)))), None)
-    return None if error is None else str(error.message)
+    if error is None:
+        return None
+    message = str(error.message)
+    # It starts with the whole value and ends with what is wrong.
+    return message if len(message) <= 2 * _LONGEST else f"{message[:_LONGEST]}...{message[-_LONGEST:]}"
 
 
 def schema_problem(schema: Mapping[str, Any]) -> str | None:

@@ -24,7 +24,7 @@ from airflow_mlpipe.modules.params import check_param, complete_params, rendered
 from airflow_mlpipe.operators.base import StepOperator
 from airflow_mlpipe.operators.definition import check_files
 from airflow_mlpipe.operators.module_call import ModuleMeta, find_module, params_of, refuse_program
-from airflow_mlpipe.operators.module_functions import declare_ports, function_inputs, key_of
+from airflow_mlpipe.operators.module_functions import declare_ports, function_inputs, key_of, value_of
 from airflow_mlpipe.operators.module_mapped import PARAMS, ModulePartial
 from airflow_mlpipe.operators.module_ports import bind_inputs, bind_outputs
 from airflow_mlpipe.operators.output_arg import OutputArg
@@ -235,7 +235,7 @@ class ModuleStep(StepOperator, metaclass=ModuleMeta):
         """Rendered, they are checked once more.  :raises DefinitionError: when the module's schema refuses one."""
         definition, where = self.resolved.definition, f"step {self.task_id!r}"
         found = {
-            name: check_param(name, schema, rendered(schema, parameters[name]), where=where)
+            name: check_param(name, schema, rendered(schema, value_of(parameters[name])), where=where)
             for name, schema in sorted(definition.params.items())
             if name in parameters
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlpipe.model.reference import absent
+from airflow_mlpipe.model.reference import absent, is_inline_value, is_reference
 from airflow_mlpipe.modules.functions import port_document
 from airflow_mlpipe.operators.function import leaf_of
 from airflow_mlpipe.operators.port_types import declare_types
@@ -30,6 +30,15 @@ def declare_ports(step: object, definition: ModuleDefinition) -> None:
         {key_of(definition, port.name): port.type for port in definition.outputs},
         frozenset(port.name for port in definition.inputs if port.many),
     )
+
+
+def value_of(held: Any) -> Any:
+    """A parameter that another task gave, whatever XCom carries of it."""
+    if not is_reference(held) and not is_inline_value(held):
+        return held
+    from airflow_mlpipe.hooks.values import load_any
+
+    return load_any(held)
 
 
 def function_inputs(ports: Iterable[Port], *, where: str) -> tuple[list[Port], dict[str, Any]]:

@@ -274,3 +274,36 @@ def test_a_deprecated_module_is_warned_of_at_parse(run_dag, numbers: str, publis
     modules.deprecate("scale@1.0", "use 2.0")
     with pytest.warns(UserWarning, match="step 'scale': the module scale 1.0 is deprecated: use 2.0"):
         run_dag.parse(numbers + RANGE)
+
+
+OF_TASKS = """
+@task
+def three():
+    return 3
+
+
+@step
+def five() -> int:
+    return 5
+
+
+@step
+def long() -> dict:
+    return {"factor": "x" * 20_000}
+
+
+with DAG("d", schedule=None):
+    ModuleStep(task_id="a", module="scale", inputs={"numbers": numbers}, params={"factor": three()})
+    ModuleStep(task_id="b", module="scale", inputs={"numbers": numbers}, params={"factor": five()})
+    ModuleStep(task_id="c", module="scale", inputs={"numbers": numbers}, params={"factor": long()})
+"""
+
+
+def test_parameters_may_be_results_of_other_tasks(run_dag, numbers: str):
+    """Of ordinary ones and of functions; checked when they are known."""
+    write_module(run_dag.folder / "modules" / "scale")
+    run = run_dag(numbers + OF_TASKS)
+    assert "scaled [3.0, 6.0, 9.0]" in run["a"].log
+    assert "scaled [5.0, 10.0, 15.0]" in run["b"].log
+    assert run["c"].state == "failed"
+    assert "refuses this value" in run["c"].log, run["c"].log[-3000:]
