@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from airflow_mlpipe.model.step import OutputPath as Output
     from airflow_mlpipe.operators.any_operator import reuse_unchanged
     from airflow_mlpipe.operators.command import CommandStep
+    from airflow_mlpipe.operators.module import ModuleStep
     from airflow_mlpipe.operators.script import ScriptStep
     from airflow_mlpipe.operators.transfer import DataTransferStep
+    from airflow_mlpipe.pipelines.load import dag_from_spec, load_pipelines
+    from airflow_mlpipe.pipelines.records import Pipeline
     from airflow_mlpipe.retries import RetryInfrastructure
+    from airflow_mlpipe.triggers.changes import changes
     from airflow_mlpipe.values.outputs import Outputs
     from airflow_mlpipe.values.pickled import Pickle
 
@@ -38,11 +42,13 @@ __all__ = [
     "Environment",
     "Gpu",
     "Input",
+    "ModuleStep",
     "NamedInput",
     "Output",
     "OutputReference",
     "Outputs",
     "Pickle",
+    "Pipeline",
     "PipelineData",
     "Resources",
     "RetryInfrastructure",
@@ -50,7 +56,10 @@ __all__ = [
     "ScriptStep",
     "Secret",
     "Volatile",
+    "changes",
+    "dag_from_spec",
     "load",
+    "load_pipelines",
     "reuse_unchanged",
     "step",
 ]
@@ -63,11 +72,13 @@ _HOME = {
     "Environment": "model.environment",
     "Gpu": "model.resources",
     "Input": "model.step:InputPath",
+    "ModuleStep": "operators.module",
     "NamedInput": "model.data",
     "Output": "model.step:OutputPath",
     "OutputReference": "model.reference",
     "Outputs": "values.outputs",
     "Pickle": "values.pickled",
+    "Pipeline": "pipelines.records",
     "PipelineData": "model.data",
     "Resources": "model.resources",
     "RetryInfrastructure": "retries",
@@ -75,7 +86,10 @@ _HOME = {
     "ScriptStep": "operators.script",
     "Secret": "model.environment",
     "Volatile": "model.data",
+    "changes": "triggers.changes",
+    "dag_from_spec": "pipelines.load",
     "load": "hooks.values",
+    "load_pipelines": "pipelines.load",
     "reuse_unchanged": "operators.any_operator",
     "step": "decorators.step",
 }
@@ -87,6 +101,9 @@ _OTHER_NAMES = {
     "PipelineParameter": "an Airflow Param and the template {{ params.name }}",
     "RunConfiguration": "Environment and Resources",
     "Run": "the environment variables MLPIPE_METRICS and MLPIPE_RESULT",
+    "Workspace": "the options of [mlpipe]",
+    "Experiment": "airflow_mlpipe.experiment.Experiment",
+    "ComputeTarget": "compute_target='name'",
 }
 """Azure ML's names that authors write from habit; ``docs/azure-ml.md`` has the whole table."""
 
@@ -94,7 +111,10 @@ _OTHER_NAMES = {
 def __getattr__(name: str) -> Any:
     """Import an exported name when it is first used (PEP 562)."""
     if name in _OTHER_NAMES:
-        raise ImportError(f"{__name__} has no {name}; use {_OTHER_NAMES[name]} (docs/azure-ml.md)")
+        raise ImportError(
+            f"{__name__} has no {name}; use {_OTHER_NAMES[name]}, or for a script of Azure ML's SDK v1 "
+            f"{__name__}.azureml.{name} (docs/azure-ml.md)"
+        )
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it exports {', '.join(__all__)}")
     module, _, attribute = _HOME[name].partition(":")

@@ -162,6 +162,18 @@ def _options() -> dict[str, Any]:
             "False",
             kind="boolean",
         ),
+        "module_libraries": _option(
+            "Datastores with libraries of modules, separated by commas; `workspace` is the workspace itself. Two that "
+            "can answer one request are an error.",
+            "workspace",
+            example="workspace,organisation",
+        ),
+        "module_refresh_seconds": _option(
+            "How long a host believes what it last heard of a library: which versions there are, and which of them are "
+            "deprecated or yanked.",
+            "300",
+            kind="float",
+        ),
         "uv": _option("The uv program that builds environments. Default: from PATH, or the Python package uv."),
     }
 

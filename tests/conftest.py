@@ -64,6 +64,19 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "mlpipe"))
 pytest_plugins = ("servers", "containers", "cluster")
 
 
+_ONE_PROCESS = ("engine", "embedded_airflow")
+"""Fixtures of which the machine shall have one: all their tests run in one of the processes that share the suite."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file stay together, so that its fixtures are made once, and so do those of ``_ONE_PROCESS``."""
+    for item in items:
+        wanted = getattr(item, "fixturenames", ())
+        group = next((name for name in _ONE_PROCESS if name in wanted), item.nodeid.partition("::")[0])
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
     """The session's Airflow home."""

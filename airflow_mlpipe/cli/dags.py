@@ -41,6 +41,11 @@ def load_dag(dag_id: str) -> DAG:
     )
 
 
+def is_file(dag_id: str) -> bool:
+    """Whether what stands for a DAG is the path of a pipeline's file."""
+    return dag_id.lower().endswith((".yaml", ".yml"))
+
+
 def _place(dag_id: str) -> tuple[str, str] | None:
     """Bundle and file of a DAG, as the database knows them."""
     from airflow.models import DagModel

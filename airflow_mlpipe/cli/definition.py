@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
-from airflow_mlpipe.cli.options import COMMANDS
+from airflow_mlpipe.cli.module_options import MODULE_COMMANDS
+from airflow_mlpipe.cli.options import COMMANDS, Command
 
 
 def get_provider_cli_commands() -> list[GroupCommand]:
     """The group ``airflow mlpipe``: the value of ``cli`` in the provider's description."""
-    subcommands = [
-        ActionCommand(
-            name=command.name,
-            help=command.help,
-            description=command.description,
-            func=lazy_load_command(command.function),
-            args=[Arg(flags=option.flags, **option.settings) for option in command.options],  # type: ignore[no-untyped-call]
-        )
-        for command in COMMANDS
-    ]
+    modules = GroupCommand(
+        name="module", help="The library of steps that are shared", subcommands=[*map(_action, MODULE_COMMANDS)]
+    )
     return [
         GroupCommand(
-            name="mlpipe", help="Pipelines of steps: what runs, what is reused, and why", subcommands=subcommands
+            name="mlpipe",
+            help="Pipelines of steps: what runs, what is reused, and why",
+            subcommands=[*map(_action, COMMANDS), modules],
         )
     ]
+
+
+def _action(command: Command) -> ActionCommand:
+    return ActionCommand(
+        name=command.name,
+        help=command.help,
+        description=command.description,
+        func=lazy_load_command(command.function),
+        args=[Arg(flags=option.flags, **option.settings) for option in command.options],  # type: ignore[no-untyped-call]
+    )

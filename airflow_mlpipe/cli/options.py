@@ -50,6 +50,7 @@ OUTPUT = _option(
     "-o", "--output", choices=("table", "json"), default="table", help="table for people, json: one document on stdout"
 )
 DAG = _option("dag_id", metavar="DAG", type=str, help="the DAG's id")
+DAG_OR_FILE = _option("dag_id", metavar="DAG", type=str, help="the DAG's id, or the path of a pipeline's YAML file")
 TASK = _option("task_id", metavar="TASK", type=str, help="the step's task id")
 RUN = _option("run_id", metavar="RUN", type=str, nargs="?", help="the DAG run's id; the step's latest run by default")
 MAP_INDEX = _option("--map-index", metavar="N", type=int, default=-1, help="which instance of a mapped step")
@@ -130,10 +131,38 @@ COMMANDS = (
     ),
     Command(
         name="spec",
-        help="Show what a step's compute would be asked for",
-        description="Show the container, the pod or the command line of a step as it would be started now.",
+        help="Show a pipeline as YAML, or what a step's compute would be asked for",
+        description=(
+            "With a DAG: the pipeline as YAML, as airflow_mlpipe.dag_from_spec reads it. With a step: the container, "
+            "the pod or the command line as it would be started now."
+        ),
         function="airflow_mlpipe.cli.spec.spec",
-        options=(DAG, TASK, CONF, PARAM, OUTPUT),
+        options=(
+            DAG_OR_FILE,
+            _option(
+                "task_id", metavar="TASK", type=str, nargs="?", help="the step's task id; none: the whole pipeline"
+            ),
+            CONF,
+            PARAM,
+            _option("--partial", action="store_true", help="leave out of the YAML what has no form in it"),
+            OUTPUT,
+        ),
+    ),
+    Command(
+        name="graph",
+        help="Show what is connected to what",
+        description="Show the nodes, ports and edges of a DAG or a pipeline's file.",
+        function="airflow_mlpipe.cli.graph.graph",
+        options=(
+            DAG_OR_FILE,
+            _option(
+                "--format",
+                choices=("json", "mermaid", "dot"),
+                default="mermaid",
+                help="mermaid: for pages of Markdown, dot: for Graphviz, json: for programs (as -o json)",
+            ),
+            OUTPUT,
+        ),
     ),
     Command(
         name="ls",
@@ -228,4 +257,28 @@ COMMANDS = (
         ),
     ),
     SUBMIT,
+    Command(
+        name="import",
+        help="Make DAGs of the pipelines of another system",
+        description=(
+            "Make DAGs of Azure ML v2 YAML: a pipeline, a component or a job, or all pipelines of a folder. What has no "
+            "equivalent is listed with its file and line. Exit code: 0 all were imported, 1 some were not."
+        ),
+        function="airflow_mlpipe.cli.imports.import_pipelines",
+        options=(
+            _option("system", metavar="SYSTEM", type=str, choices=("azureml",), help="azureml"),
+            _option("path", metavar="PATH", type=str, help="a YAML file, or a folder"),
+            _option("--into", metavar="FOLDER", type=str, help="where DAG files go (the folder of each YAML file)"),
+            _option(
+                "--compute",
+                metavar="NAME=OURS",
+                type=str,
+                action="append",
+                default=[],
+                help="the compute here that a compute target of Azure's is; may be given more than once",
+            ),
+            _option("--replace", action="store_true", help="import again what was imported before"),
+            OUTPUT,
+        ),
+    ),
 )

@@ -24,6 +24,7 @@ from airflow_mlpipe.experiment.text import duration
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
+    from airflow_mlpipe.modules.lockmaking import Moved
     from airflow_mlpipe.operators.plan import PlannedStep
 
 _WORDS = {"reuse": "reuse", "execute": "EXECUTE", "depends": "depends", "unknown": "unknown"}
@@ -43,11 +44,26 @@ def plan(args: Namespace) -> None:
     )
     check_forced(conf, dag.task_ids, where=f"DAG {dag.dag_id!r}")
     steps = plan_dag(dag, conf, stores=stores)
+    moves = module_moves(dag)
     if args.output == "json":
-        write_json("plan", {"dag_id": dag.dag_id, "conf": conf, "steps": [_document(step) for step in steps]})
+        documents = {
+            "steps": [_document(step) for step in steps],
+            "modules": [{"request": m.request, "locked": m.old, "available": m.new, "why": m.why} for m in moves],
+        }
+        write_json("plan", {"dag_id": dag.dag_id, "conf": conf, **documents})
         return
     print_table(("STEP", "OUTCOME", "WHY", "SAVES"), [cells(step) for step in steps], right=frozenset({"SAVES"}))
     print_lines("", summary(steps))
+    print_lines(*(f"module {move} (airflow mlpipe module lock {dag.dag_id} moves it)" for move in moves))
+
+
+def module_moves(dag: DAG) -> list[Moved]:
+    """Which of the modules that the DAG's lock file pins would be others if it were locked now."""
+    if not any(hasattr(task, "resolved") for task in dag.tasks):
+        return []
+    from airflow_mlpipe.modules.lockmaking import moves_of
+
+    return moves_of(dag)
 
 
 def parse_params(dag: DAG, texts: Iterable[str]) -> dict[str, Any]:

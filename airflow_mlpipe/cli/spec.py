@@ -1,11 +1,11 @@
-"""``airflow mlpipe spec``: what a step's compute would be asked for, without running anything."""
+"""``airflow mlpipe spec``: a pipeline as YAML; or what a step's compute would be asked for; nothing is run."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 
-from airflow_mlpipe.cli.command import command, write_json
-from airflow_mlpipe.cli.dags import load_dag
+from airflow_mlpipe.cli.command import command, say, write_json
+from airflow_mlpipe.cli.dags import is_file, load_dag
 from airflow_mlpipe.cli.plan import parse_params
 from airflow_mlpipe.cli.submit import parse_conf
 from airflow_mlpipe.cli.tables import print_lines
@@ -17,6 +17,36 @@ from airflow_mlpipe.experiment.params import merge_conf
 @command
 def spec(args: Namespace) -> None:
     """Run the command."""
+    if args.task_id is None:
+        _show_pipeline(args)
+    else:
+        _show_step(args)
+
+
+def _show_pipeline(args: Namespace) -> None:
+    from airflow_mlpipe.pipelines.records import Pipeline
+    from airflow_mlpipe.pipelines.taking.dag import Taken, UnformedError, take_apart
+    from airflow_mlpipe.pipelines.writing import to_document
+
+    for option, given in (("--conf", args.conf != "{}"), ("--param", args.param)):
+        if given:
+            raise UsageError(f"{option} is about a step", where="spec", fix="name the step after the DAG")
+    if is_file(args.dag_id):
+        taken = Taken(pipeline=Pipeline.read(args.dag_id), left_out=())
+    else:
+        taken = take_apart(load_dag(args.dag_id))
+    pipeline, left_out = taken.pipeline, taken.left_out
+    if left_out and (not args.partial or not pipeline.steps):
+        raise UnformedError(pipeline.name, left_out)
+    for name in left_out:
+        say(f"left out: {name}")
+    if args.output == "json":
+        write_json("pipeline", {"pipeline": to_document(pipeline), "left_out": list(left_out)})
+        return
+    print_lines(pipeline.to_yaml().rstrip("\n"))
+
+
+def _show_step(args: Namespace) -> None:
     import json
 
     from airflow_mlpipe.operators.describe import describe_step

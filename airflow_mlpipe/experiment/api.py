@@ -17,7 +17,8 @@ from airflow_mlpipe.experiment.credentials import Credentials
 from airflow_mlpipe.experiment.errors import ApiError, ApiUnavailableError, AuthenticationError, UsageError
 
 PAGE = 100  # Airflow's own default, and the largest page that [api] maximum_page_limit allows unless it was changed
-_BUSY = frozenset({429, 502, 503, 504})
+# A 500 too: Airflow answers it while its database is locked or away, and every request of ours can be repeated.
+_BUSY = frozenset({429, 500, 502, 503, 504})
 
 
 def check_url(url: str) -> str:
@@ -65,7 +66,7 @@ class AirflowApi:
 
     def get(self, where: str, **query: str | int | bool) -> Mapping[str, Any]:
         """GET a JSON object.  :raises ApiError: when it is refused (``status`` 404: not there)."""
-        return self._ask("GET", where, query=query, repeat_on=_BUSY | {500})
+        return self._ask("GET", where, query=query)
 
     def pages(self, where: str, member: str, **query: str | int | bool) -> Iterator[Mapping[str, Any]]:
         """Every item of a collection, page by page.  :raises ApiError: when it is refused."""
@@ -81,25 +82,19 @@ class AirflowApi:
 
     def post(self, where: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """POST a JSON object; the caller makes sure that it can be repeated.  :raises ApiError: when it is refused."""
-        return self._ask("POST", where, body=body, repeat_on=_BUSY)
+        return self._ask("POST", where, body=body)
 
     def patch(self, where: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """PATCH with a JSON object.  :raises ApiError: when it is refused."""
-        return self._ask("PATCH", where, body=body, repeat_on=_BUSY)
+        return self._ask("PATCH", where, body=body)
 
     def _ask(
-        self,
-        method: str,
-        where: str,
-        *,
-        repeat_on: frozenset[int],
-        query: Mapping[str, Any] | None = None,
-        body: Mapping[str, Any] | None = None,
+        self, method: str, where: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
     ) -> Mapping[str, Any]:
-        response = self._authorised(method, where, repeat_on=repeat_on, query=query, body=body)
+        response = self._authorised(method, where, query=query, body=body)
         if response.status_code == 401 and self._credentials.renewable:
             self._token = None
-            response = self._authorised(method, where, repeat_on=repeat_on, query=query, body=body)
+            response = self._authorised(method, where, query=query, body=body)
         if response.status_code in (401, 403):
             raise AuthenticationError(
                 "the API refuses the credentials" if response.status_code == 401 else "not permitted",
@@ -111,23 +106,17 @@ class AirflowApi:
         return _object(method, f"{self.url}{where}", response)
 
     def _authorised(
-        self,
-        method: str,
-        where: str,
-        *,
-        repeat_on: frozenset[int],
-        query: Mapping[str, Any] | None,
-        body: Mapping[str, Any] | None,
+        self, method: str, where: str, *, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None
     ) -> httpx.Response:
         if self._token is None:
             self._token = self._credentials.read_token() or self._log_in()
         headers = {"Authorization": f"Bearer {self._token}"}
-        return self._send(method, where, repeat_on=repeat_on, params=query or None, json=body, headers=headers)
+        return self._send(method, where, params=query or None, json=body, headers=headers)
 
     def _log_in(self) -> str:
         body = self._credentials.login()
         # Without a user name: a deployment that lets everybody in (simple_auth_manager_all_admins) answers the GET.
-        response = self._send("GET" if body is None else "POST", "/auth/token", repeat_on=_BUSY, json=body)
+        response = self._send("GET" if body is None else "POST", "/auth/token", json=body)
         if response.is_success and isinstance(token := _json(response).get("access_token"), str):
             return token
         if body is None:
@@ -145,7 +134,7 @@ class AirflowApi:
             fix="check the user name and password",
         )
 
-    def _send(self, method: str, where: str, *, repeat_on: frozenset[int], **request: Any) -> httpx.Response:
+    def _send(self, method: str, where: str, **request: Any) -> httpx.Response:
         def once() -> httpx.Response:
             try:
                 response = self._http.request(method, where, **request)
@@ -155,7 +144,7 @@ class AirflowApi:
                     where=f"{method} {self.url}{where}",
                     fix="check the address, and that the API server runs",
                 ) from error
-            if response.status_code in repeat_on:
+            if response.status_code in _BUSY:
                 raise ApiUnavailableError(
                     f"the API answers HTTP {response.status_code}",
                     status=response.status_code,

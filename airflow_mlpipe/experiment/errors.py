@@ -12,6 +12,10 @@ class UsageError(MLPipeError, Terminal, ValueError):
     """The request is wrong (unknown DAG, parameter or step, a paused DAG, no credentials); nothing was started."""
 
 
+class UnknownDagError(UsageError):
+    """The deployment has no DAG of that id."""
+
+
 class ApiError(MLPipeError):
     """The REST API refused a request.
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_mlpipe.experiment.api import AirflowApi, path
-from airflow_mlpipe.experiment.errors import ApiError, UsageError
+from airflow_mlpipe.experiment.errors import ApiError, UnknownDagError
 from airflow_mlpipe.experiment.text import printable
 
 _FILES_SHOWN, _LINES_SHOWN = 3, 5
 _LONGEST = 300  # characters of a line
 
 
-def unknown_dag(api: AirflowApi, dag_id: str) -> UsageError:
+def unknown_dag(api: AirflowApi, dag_id: str) -> UnknownDagError:
     """The error for a DAG that is not there, with the files of the deployment that do not import.
 
     Shown are the last lines of the files whose name mentions the DAG's id, else those of the newest.
@@ -21,7 +21,7 @@ def unknown_dag(api: AirflowApi, dag_id: str) -> UsageError:
     fix = "check the name; the dag processor shows a new file after [dag_processor] refresh_interval seconds"
     if broken := _import_errors(api):
         fix = f"check the name, or mend its file: {_say(broken, dag_id)}"
-    return UsageError("there is no such DAG", where=api.url, given=dag_id, fix=fix)
+    return UnknownDagError("there is no such DAG", where=api.url, given=dag_id, fix=fix)
 
 
 def _import_errors(api: AirflowApi) -> list[Mapping[str, Any]]:

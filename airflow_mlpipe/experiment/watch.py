@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -88,10 +88,15 @@ def watch(run: Run, reporter: Reporter, *, timeout_seconds: float | None = None)
     :param timeout_seconds: how long to wait; ``None`` for as long as it takes.
     :raises WaitTimeoutError: when the time is over. :raises ApiError: when the API refuses.
     """
-    watcher, began, pause = Watcher(run), time.monotonic(), _FIRST_PAUSE
+    return follow(Watcher(run).poll, reporter, timeout_seconds=timeout_seconds)
+
+
+def follow(poll: Callable[[], Snapshot], reporter: Reporter, *, timeout_seconds: float | None = None) -> Snapshot:
+    """:func:`watch`, of whatever can say how a run gets on."""
+    began, pause = time.monotonic(), _FIRST_PAUSE
     with reporter:
         while True:
-            snapshot = watcher.poll()
+            snapshot = poll()
             reporter.update(snapshot)
             if snapshot.run.ended:
                 reporter.finish(snapshot)

@@ -39,7 +39,7 @@ def read_code(spec: CodeSpec, *, cache_dir: Path | None = None) -> CodeSnapshot:
     """
     if not os.path.isdir(spec.root):
         raise DefinitionError("there is no such source folder", where="source_directory", given=spec.root)
-    source = Source(os.path.realpath(spec.root), cache_dir)
+    source = Source(os.path.realpath(spec.root), cache_dir, spec.exclude)
     if spec.entry is not None:
         spec = replace(spec, entry=posixpath.normpath(spec.entry))
     if spec.entry is not None and not os.path.isfile(os.path.join(source.root, spec.entry)):
@@ -72,11 +72,15 @@ def _counted(path: str, data: bytes) -> str:
 
 
 class Source:
-    """A source folder while it is read: every file once."""
+    """A source folder while it is read: every file once.
 
-    def __init__(self, root: str, cache: Path | None) -> None:
+    :param exclude: patterns of what is no code, besides the folder's ignore files.
+    """
+
+    def __init__(self, root: str, cache: Path | None, exclude: tuple[str, ...] = ()) -> None:
         self.root = root
         self._cache = cache
+        self._exclude = exclude
         self._files: dict[str, CodeFile] = {}
 
     def overlay(self, path: str, data: bytes) -> None:
@@ -106,7 +110,7 @@ class Source:
         # Imported here and not above: most steps need no patterns, and their library takes a while to load.
         from airflow_mlpipe.fingerprint.ignore import Ignore
 
-        return Ignore(self.root)
+        return Ignore(self.root, self._exclude)
 
     def counts(self, path: str) -> bool:
         """Whether a file is not ignored."""

@@ -49,6 +49,9 @@ def environment_identity(
         found = {"python": _python(environment.python), "platform": f"{sys.platform}-{platform.machine()}"}
         if environment.requirements is not None:
             found["requirements"] = requirements_identity(os.path.join(root, environment.requirements))
+        elif environment.packages:
+            lines = "\n".join(environment.packages)
+            found["requirements"] = {"packages": digest_bytes(lines.encode())}
         elif environment.python is None:
             # Here and not above: with requirements or an image the worker's packages are never asked for.
             from airflow_mlpipe.fingerprint.packages import packages_of

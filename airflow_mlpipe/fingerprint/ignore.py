@@ -14,6 +14,8 @@ from pathspec import GitIgnoreSpec
 from airflow_mlpipe.errors import DefinitionError
 
 FILE = ".mlpipeignore"
+AZUREML = ".amlignore"
+"""Azure ML's, read in folders without one of ours."""
 
 DEFAULTS = (
     "__pycache__/",
@@ -26,6 +28,7 @@ DEFAULTS = (
     ".ruff_cache/",
     ".DS_Store",
     FILE,
+    AZUREML,
 )
 """Ignored everywhere, unless a pattern says ``!``."""
 
@@ -33,11 +36,12 @@ DEFAULTS = (
 class Ignore:
     """The ignore files of one source folder, read as the walk comes to them.
 
-    :param root: absolute path of the source folder.
+    :param root: absolute path of the source folder. :param exclude: patterns that no ignore file overrides.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, exclude: tuple[str, ...] = ()) -> None:
         self._root = root
+        self._exclude = compile_patterns(exclude, where="exclude") if exclude else None
         self._specs: dict[str, GitIgnoreSpec | None] = {}
 
     def keeps(self, path: str, is_folder: bool) -> bool:
@@ -46,6 +50,8 @@ class Ignore:
         :param path: relative, POSIX.
         :raises DefinitionError: for a pattern that cannot be understood.
         """
+        if self._exclude is not None and self._exclude.match_file(f"{path}/" if is_folder else path):
+            return False
         folder, name = os.path.split(path)
         below = f"{name}/" if is_folder else name
         while True:
@@ -65,15 +71,19 @@ class Ignore:
 
     def _spec(self, folder: str) -> GitIgnoreSpec | None:
         if folder not in self._specs:
-            file = os.path.join(self._root, folder, FILE)
-            try:
-                with open(file, encoding="utf-8") as lines:
-                    self._specs[folder] = compile_patterns(lines.read().splitlines(), where=file)
-            except FileNotFoundError:
-                self._specs[folder] = None
-            except UnicodeDecodeError as error:
-                raise DefinitionError("an ignore file is UTF-8 text", where=file, given=str(error)) from error
+            at = os.path.join(self._root, folder)
+            self._specs[folder] = _read(os.path.join(at, FILE)) or _read(os.path.join(at, AZUREML))
         return self._specs[folder]
+
+
+def _read(file: str) -> GitIgnoreSpec | None:
+    try:
+        with open(file, encoding="utf-8") as lines:
+            return compile_patterns(lines.read().splitlines(), where=file)
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise DefinitionError("an ignore file is UTF-8 text", where=file, given=str(error)) from error
 
 
 @lru_cache(maxsize=1)

@@ -34,6 +34,8 @@ class Settings:
     :param compute_retry_seconds: before the first of these; doubled each time.
     :param keep_failed: whether the folder of a failed attempt is kept.
     :param allow_pickle: whether function steps and ``load`` may write and read pickles.
+    :param module_libraries: datastores that modules are looked for in, ``workspace`` for the workspace itself.
+    :param module_refresh_seconds: how long this host believes what it last heard of a library.
     :param uv: the uv program; empty: from PATH or the Python package.
     """
 
@@ -52,6 +54,8 @@ class Settings:
     keep_failed: bool
     allow_pickle: bool
     uv: str | None
+    module_libraries: tuple[str, ...] = ("workspace",)
+    module_refresh_seconds: float = 300.0
 
 
 def load_settings() -> Settings:
@@ -79,6 +83,8 @@ def load_settings() -> Settings:
         keep_failed=conf.getboolean(SECTION, "keep_failed", fallback=False),
         allow_pickle=conf.getboolean(SECTION, "allow_pickle", fallback=False),
         uv=_text(conf, "uv") or None,
+        module_libraries=tuple(_names(_text(conf, "module_libraries"))) or ("workspace",),
+        module_refresh_seconds=_number(conf, "module_refresh_seconds", 300.0, least=0.0),
     )
 
 
@@ -91,6 +97,10 @@ def _home() -> str:
 
 def _text(conf: Any, option: str) -> str:
     return str(conf.get(SECTION, option, fallback="") or "").strip()
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
 def _number(conf: Any, option: str, default: float, *, least: float) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -10,6 +11,7 @@ from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.names import check_port
 
 _OURS = ("MLPIPE_", "AIRFLOW_")
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][^\n\r\0]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Environment:
 
     :param requirements: a requirements or lock file, relative to the DAG file (``requirements.txt``,
         ``pylock.toml``), from which uv builds a virtual environment, once per host and content.
+    :param packages: requirements by their text instead of a file (``("scikit-learn==1.5.2",)``), in any order.
     :param python: the Python version of that environment (``"3.12"``); by default the worker's.
     :param image: a container image instead, for computes that run containers.
     :param variables: environment variables of the step's process; their values are part of the fingerprint.
@@ -26,6 +29,7 @@ class Environment:
     """
 
     requirements: str | None = None
+    packages: tuple[str, ...] = ()
     python: str | None = None
     image: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -38,14 +42,15 @@ class Environment:
                 "requirements is the path of a file",
                 where="Environment(requirements)",
                 given=requirements,
-                fix="write the packages into a requirements.txt beside the DAG file and give its name",
+                fix="give packages=[...], or the name of a requirements.txt beside the DAG file",
             )
-        if self.image is not None and (self.requirements is not None or self.python is not None):
+        self._check_packages()
+        if self.image is not None and (self.requirements is not None or self.python is not None or self.packages):
             raise DefinitionError(
                 "an image brings its own Python",
                 where="Environment",
                 given=self.image,
-                fix="give image=, or requirements=/python=",
+                fix="give image=, or requirements=, packages= or python=",
             )
         pass_variables: object = self.pass_variables
         if isinstance(pass_variables, str):
@@ -60,6 +65,27 @@ class Environment:
             check_variable(name)
         object.__setattr__(self, "variables", MappingProxyType(dict(sorted(self.variables.items()))))
         object.__setattr__(self, "pass_variables", tuple(sorted(self.pass_variables)))
+
+    def _check_packages(self) -> None:
+        packages: object = self.packages
+        if isinstance(packages, str) or not isinstance(packages, Iterable):
+            raise DefinitionError("packages is a list of requirements", where="Environment(packages)", given=packages)
+        given: tuple[object, ...] = tuple(packages)
+        if self.packages and self.requirements is not None:
+            raise DefinitionError(
+                "requirements is a file, packages a list: give one", where="Environment", given=self.requirements
+            )
+        for one in given:
+            if not isinstance(one, str) or not _REQUIREMENT.match(one):
+                raise DefinitionError(
+                    "not a requirement", where="Environment(packages)", given=one, valid="like 'scikit-learn==1.5.2'"
+                )
+        object.__setattr__(self, "packages", tuple(sorted(set(self.packages))))
+
+    @property
+    def is_built(self) -> bool:
+        """Whether uv builds an environment; else the code runs in an image, or in the worker's own Python."""
+        return self.requirements is not None or bool(self.packages) or self.python is not None
 
 
 def check_variable(name: str) -> str:

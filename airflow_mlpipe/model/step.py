@@ -103,12 +103,14 @@ class CodeSpec:
     :param mode: ``closure``: the script and what it imports; ``directory``: every file that ``.mlpipeignore`` leaves;
         ``version``: every file is shipped, none counts, the author's ``Reuse(version=...)`` stands for them.
     :param include: further files or folders (gitignore-style patterns) that belong to the code in ``closure`` mode.
+    :param exclude: files or folders (likewise) of the root that are no code, whatever the folder's ignore files say.
     """
 
     root: str
     entry: str | None
     mode: CodeMode = "closure"
     include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

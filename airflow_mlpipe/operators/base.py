@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from airflow_mlpipe.fingerprint.functions import FunctionCode
     from airflow_mlpipe.hooks.workspace import Stores
+    from airflow_mlpipe.model.step import Argument
     from airflow_mlpipe.operators.again import Again
     from airflow_mlpipe.operators.attempt import Fingerprinted
     from airflow_mlpipe.operators.decide import Decision, Execute, Reused, Wait
@@ -183,6 +184,34 @@ class StepOperator(Lineage, BaseOperator):
         """What the author said of the program, checked and completed by the kind of step; each kind has its own."""
         raise NotImplementedError
 
+    def definition_file(self, dag_file: str) -> str:
+        """The file that the source folder, and what the environment names, are relative to: asked for in the worker."""
+        return dag_file
+
+    def environment_file(self, dag_file: str) -> str:
+        """The file that the environment's requirements are relative to."""
+        return dag_file
+
+    def code_excludes(self) -> tuple[str, ...]:
+        """Patterns of what in the source folder is no code, besides its ignore files."""
+        return ()
+
+    def take_parameters(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The rendered parameters as they count; a kind may check them here."""
+        return parameters
+
+    def own_command(self, inputs: Iterable[str], parameters: Mapping[str, Any]) -> tuple[Argument, ...] | None:
+        """The arguments of a kind that makes them of its parameters; ``None``: they are those that the author wrote.
+
+        :param inputs: ports that have data in this run. :param parameters: that count; of what is hashed, those with
+            secrets, or that are ignored, are a :class:`Template`.
+        """
+        return None
+
+    def own_notes(self) -> Iterable[str]:
+        """Lines for the log, after the decision, that a kind of step has to say of itself."""
+        return ()
+
     def take_arguments(self) -> None:
         """Called once the step is rendered, before it is looked at; a kind may turn values into inputs here."""
 
@@ -201,9 +230,17 @@ class StepOperator(Lineage, BaseOperator):
         check_argument_ports(self.arguments, self.inputs, tuple(o.name for o in self.output_data), where=where)
         dag = self.dag if self._in_dag() else None
         edges = edges_of(dag, where=where)
-        check_files(said, dag.fileloc if dag else None, where=where, seen=edges.files)
-        edges.produce(self, self.output_data)
+        self.check_files(dag.fileloc if dag else None, where, edges.files)
+        edges.produce(self, self.output_data, self.consumer_data())
         edges.consume(self, inputs.pending + resource_inputs.pending)
+
+    def check_files(self, dag_file: str | None, where: str, seen: set[tuple[object, ...]]) -> None:
+        """The files that the author names exist; see :func:`~airflow_mlpipe.operators.definition.check_files`."""
+        check_files(vars(self), dag_file, where=where, seen=seen)
+
+    def consumer_data(self) -> Mapping[str, PipelineData]:
+        """By output, the object that consumers hold, where that is another one than the step's own."""
+        return {}
 
     @classmethod
     def partial(cls, **kwargs: Any) -> StepPartial:
@@ -284,8 +321,8 @@ class StepOperator(Lineage, BaseOperator):
             self._wait(decision)
         self._decision: Execute = decision
         self.log.info(tell.executed(decision.reasons))
-        for remark in self._step.snapshot.remarks if self._step.snapshot else ():
-            self.log.info("%s", remark)
+        for note in (*self.own_notes(), *(self._step.snapshot.remarks if self._step.snapshot else ())):
+            self.log.info("%s", note)
 
     def decided(self, step: Fingerprinted, context: Context) -> Decision:
         """Reuse, execute, or wait; who executes holds a lease."""
@@ -330,6 +367,8 @@ class StepOperator(Lineage, BaseOperator):
         record = decision.record
         run = run_of_reuse(self._who, record, decision.remarks, decision.previous)
         self.log.info(tell.reused(run))
+        for note in self.own_notes():
+            self.log.info("%s", note)
         self._run = run
         export_all(self._step.resolved.spec, record, self._stores, self._say)
         push_outputs(context, record, self.pushed_outputs())

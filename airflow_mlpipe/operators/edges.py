@@ -7,13 +7,14 @@ that nobody still waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import PipelineData
 from airflow_mlpipe.operators.output_arg import OutputArg
+from airflow_mlpipe.operators.port_types import check_edge
 from airflow_mlpipe.operators.ports import Port, declare_outputs
 
 if TYPE_CHECKING:
@@ -35,30 +36,50 @@ class _Waiting:
 class DataEdges:
     """The data edges of one DAG, for as long as its file is parsed.
 
+    :ivar producers: of each data object, by its ``id``: itself, its step, and the name of the step's output that it is.
     :ivar files: scripts, folders and requirements that were seen to exist: each is looked at once a parse.
     """
 
-    producers: dict[int, tuple[PipelineData, AbstractOperator]] = field(default_factory=dict)
+    producers: dict[int, tuple[PipelineData, AbstractOperator, str]] = field(default_factory=dict)
     waiting: list[_Waiting] = field(default_factory=list)
     files: set[tuple[object, ...]] = field(default_factory=set)
 
-    def produce(self, step: AbstractOperator, outputs: Iterable[PipelineData]) -> None:
+    def produce(
+        self, step: AbstractOperator, outputs: Iterable[PipelineData], known: Mapping[str, PipelineData] | None = None
+    ) -> None:
         """Register the outputs of a step, and connect those that waited for them.
 
+        :param known: by output, the object that consumers hold, where it is not the step's own.
         :raises DefinitionError: when another step has declared one of them.
         """
-        outputs = tuple(outputs)
-        for data in outputs:
-            _, other = self.producers.get(id(data), (data, None))
+        named = {output.name: output for output in outputs} | dict(known or {})
+        for name, data in named.items():
+            other = self.producers[id(data)][1] if id(data) in self.producers else None
             if other is not None and other.task_id != step.task_id:
                 raise DefinitionError(
                     f"output {data.name!r} is declared by two steps, {other.task_id!r} and {step.task_id!r}",
                     where=f"step {step.task_id!r}",
                     fix=f"give one of them an output of its own, PipelineData({data.name!r})",
                 )
-            self.producers[id(data)] = (data, step)
-        names = frozenset(o.name for o in outputs)
-        declare_outputs(step, names)
+            self.producers[id(data)] = (data, step, name)
+        declare_outputs(step, frozenset(named))
+        self._connect_waiting()
+
+    def known_as(self, step: AbstractOperator, output: str, data: PipelineData) -> None:
+        """Let an output have one more object that stands for it, and connect those that waited for that.
+
+        :raises DefinitionError: when another step has declared it.
+        """
+        if (other := self.producers.get(id(data))) is not None:
+            raise DefinitionError(
+                f"output {data.name!r} is declared by two steps, {other[1].task_id!r} and {step.task_id!r}",
+                where=f"step {step.task_id!r}",
+                fix=f"give one of them an output of its own, PipelineData({data.name!r})",
+            )
+        self.producers[id(data)] = (data, step, output)
+        self._connect_waiting()
+
+    def _connect_waiting(self) -> None:
         ready = [w for w in self.waiting if id(w.data) in self.producers]
         self.waiting = [w for w in self.waiting if id(w.data) not in self.producers]
         for waiter in ready:
@@ -74,7 +95,7 @@ class DataEdges:
                 self.waiting.append(waiter)
 
     def _connect(self, waiter: _Waiting) -> None:
-        data, producer = self.producers[id(waiter.data)]
+        data, producer, output = self.producers[id(waiter.data)]
         consumer = waiter.consumer
         # Only a step that others follow already can come before its own producer; the look is linear in the DAG.
         follows = consumer.downstream_task_ids and consumer.task_id in producer.get_flat_relative_ids(upstream=True)
@@ -84,7 +105,8 @@ class DataEdges:
                 where=f"step {consumer.task_id!r}",
                 fix="break the circle: let one of the two steps read other data",
             )
-        source: Any = OutputArg(producer, key=data.name)  # type: ignore[arg-type]
+        check_edge(consumer, str(waiter.port["name"]), producer, output)
+        source: Any = OutputArg(producer, key=output)  # type: ignore[arg-type]
         if waiter.index is None:
             waiter.port["from"] = source
         else:
@@ -95,7 +117,7 @@ class DataEdges:
     def check(self) -> None:
         """Nobody may still wait.  :raises DefinitionError: naming the step, the input and the fix."""
         for waiter in self.waiting:
-            known = sorted(f"{d.name} of {s.task_id}" for d, s in self.producers.values())
+            known = sorted(f"{d.name} of {s.task_id}" for d, s, _ in self.producers.values())
             raise DefinitionError(
                 f"no step of this DAG produces the input {waiter.data.name!r}",
                 where=f"step {waiter.consumer.task_id!r}",

@@ -271,6 +271,11 @@ class _Taking:
         return name
 
 
+def leaf_of(name: str, source: Any, ports: list[Port], where: str) -> Any:
+    """The structured JSON of an argument that upstream pushed; what of it is data becomes ports."""
+    return _Taking(name, ports, where).document(source)
+
+
 class _Leaf:
     """Stands for what the structure of an argument does not look into."""
 

@@ -27,6 +27,8 @@ from airflow_mlpipe.operators.program import Said
 if TYPE_CHECKING:
     from airflow.sdk.definitions._internal.expandinput import ExpandInput
 
+    from airflow_mlpipe.model.data import PipelineData
+
 
 @attrs.define(kw_only=True, repr=False)
 class StepPartial(OperatorPartial):
@@ -57,12 +59,16 @@ class StepPartial(OperatorPartial):
                 self.kwargs.get("arguments"), inputs.ports, tuple(o.name for o in outputs), where=where
             )
         step = super()._expand(expand_input, strict=strict)
-        edges.produce(step, outputs)
+        edges.produce(step, outputs, self.take(step))
         edges.consume(step, inputs.pending + resources.pending)
         # Airflow calls this on every task when it has the whole DAG; see StepOperator.resolve_template_files.
         object.__setattr__(step, "resolve_template_files", edges.check)
         object.__setattr__(step, "outputs", {o.name: OutputArg(step, key=o.name) for o in outputs})
         return step
+
+    def take(self, step: MappedOperator) -> Mapping[str, PipelineData]:
+        """Called with the mapped step, before its edges are made; see :meth:`StepOperator.consumer_data`."""
+        return {}
 
     def _fill_from_default_args(self, mapped: Mapping[str, Any]) -> None:
         """Airflow fills the arguments of ``partial`` that are BaseOperator's; ours can be in ``default_args`` too."""

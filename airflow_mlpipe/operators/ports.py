@@ -33,6 +33,15 @@ def is_xcom(value: object) -> bool:
     return isinstance(value, ResolveMixin)
 
 
+def is_deferred(value: Any) -> bool:
+    """Whether a value, or something in it, is known in a run only."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(map(is_deferred, value.values()))
+    return is_xcom(value) or (isinstance(value, (list, tuple)) and any(map(is_deferred, value)))
+
+
 def declare_outputs(step: object, names: frozenset[str]) -> None:
     """Write on a step, mapped or not, which outputs it has."""
     object.__setattr__(step, _OUTPUTS, names)

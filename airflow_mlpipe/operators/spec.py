@@ -21,6 +21,7 @@ from airflow_mlpipe.model.step import (
     OutputPath,
     OutputPort,
     StepSpec,
+    Template,
     Text,
 )
 from airflow_mlpipe.operators.arguments import as_data, taken_arguments
@@ -84,11 +85,22 @@ def resolve(step: StepOperator, context: Context, salt: Salt, cache: Path | None
     function = step.read_function(cache)
     arguments, given = taken_arguments(step.arguments or (), _port_list(step.inputs, where))
     ports = tuple(input_port(p, where) for p in given)
-    command = tuple(_argument(v, t, where) for v, t in _pairs(arguments, step.raw_arguments))
     hashing = Hashing(ignored=frozenset(step.reuse.ignore), run=run, salt=salt)
     own = [t for t in _texts((step.raw_parameters or {}).values()) if _sole_param(t) is None]  # those count as they are
     templates = [*_texts(step.raw_arguments), *own]
-    parameters = {n: _typed(v, t, run) for n, v, t in _parameter_pairs(step)}
+    parameters = step.take_parameters({n: _typed(v, t, run) for n, v, t in _parameter_pairs(step)})
+    hashed_parameters = {
+        n: Template(n) if n in hashing.ignored else hashing.value(t, parameters[n], n)
+        for n, _, t in _parameter_pairs(step)
+    }
+    there = tuple(p for p in ports if p.references or p.data)
+    if (made := step.own_command([p.name for p in there], parameters)) is not None:
+        # What it is made of are the parameters, whose values count whatever template gave them.
+        command, templates = made, []
+        hashed = step.own_command([p.name for p in there], hashed_parameters) or ()
+    else:
+        command = tuple(_argument(v, t, where) for v, t in _pairs(arguments, step.raw_arguments))
+        hashed = tuple(hashing.argument(a) for a in command)
     spec = StepSpec(
         label=str(who),
         kind=step.kind,
@@ -96,10 +108,10 @@ def resolve(step: StepOperator, context: Context, salt: Salt, cache: Path | None
         function=_function(function, step) if function else None,
         command=command,
         parameters=parameters,
-        inputs=tuple(p for p in ports if p.references or p.data),
+        inputs=there,
         resource_inputs=tuple(input_port(p, where) for p in _port_list(step.resource_inputs, where)),
         outputs=tuple(OutputPort(data=o, destination=_destination(o.path, who)) for o in step.output_data),
-        environment=_environment(step.environment, context),
+        environment=_environment(step, context),
         secrets=step.secrets or {},
         compute_target=step.compute_target,
         resources=step.step_resources,
@@ -109,10 +121,8 @@ def resolve(step: StepOperator, context: Context, salt: Salt, cache: Path | None
     _check_ports(spec, {p.name for p in ports}, where)
     return Resolved(
         spec=spec,
-        hashed=tuple(hashing.argument(a) for a in command),
-        hashed_parameters={
-            n: hashing.value(t, parameters[n], n) for n, _, t in _parameter_pairs(step) if n not in hashing.ignored
-        },
+        hashed=hashed,
+        hashed_parameters={n: v for n, v in hashed_parameters.items() if n not in hashing.ignored},
         run_params=hashing.params(reads_all(templates).params),
         snapshot=function.snapshot if function else None,
     )
@@ -223,17 +233,21 @@ def _texts(values: Any) -> list[str]:
 def _code(step: StepOperator, context: Context) -> CodeSpec | None:
     if step.source_directory is None:
         return None
-    root = source_root(step.source_directory, context["dag"].fileloc)
+    root = source_root(step.source_directory, step.definition_file(context["dag"].fileloc))
     if not os.path.isdir(root):
         raise DefinitionError("the source folder does not exist", where=f"step {step.task_id!r}", given=root)
-    return CodeSpec(root=root, entry=step.script_name, mode=step.code, include=tuple(step.include))
+    return CodeSpec(
+        root=root, entry=step.script_name, mode=step.code, include=tuple(step.include), exclude=step.code_excludes()
+    )
 
 
-def _environment(environment: Environment | None, context: Context) -> Environment:
+def _environment(step: StepOperator, context: Context) -> Environment:
     """With the requirements file by its absolute path: relative ones start at the folder of the DAG file."""
+    environment = step.environment
     if environment is None or environment.requirements is None:
         return environment or Environment()
-    return replace(environment, requirements=source_root(environment.requirements, context["dag"].fileloc))
+    file = step.environment_file(context["dag"].fileloc)
+    return replace(environment, requirements=source_root(environment.requirements, file))
 
 
 def _destination(path: str | None, who: Producer) -> str | None:

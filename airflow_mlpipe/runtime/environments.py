@@ -26,6 +26,7 @@ from typing import TextIO
 from airflow_mlpipe.errors import ConfigurationError, EnvironmentBuildError, ProgramFailedError
 from airflow_mlpipe.fingerprint.canonical import dump
 from airflow_mlpipe.fingerprint.environment import requirements_identity
+from airflow_mlpipe.fingerprint.statcache import write_atomically
 from airflow_mlpipe.model.environment import Environment
 from airflow_mlpipe.runtime.process import Process, Program
 
@@ -79,10 +80,12 @@ class Environments:
         :raises EnvironmentBuildError: uv failed; its last lines are in the message.
         :raises ConfigurationError: there is no uv, or no requirements file.
         """
-        if environment.requirements is None and environment.python is None:
+        if not environment.is_built:
             yield worker_interpreter()
             return
         requirements = Path(environment.requirements) if environment.requirements is not None else None
+        if environment.packages:
+            requirements = self._written(environment.packages)
         digest = environment_digest(requirements, environment.python, where=where)
         folder = self._root / digest
         self._root.mkdir(parents=True, exist_ok=True)
@@ -97,6 +100,16 @@ class Environments:
             with contextlib.suppress(OSError):  # a read-only cache is fine: it is only not known to be used
                 os.utime(folder / COMPLETE)
             yield Interpreter(python=folder / "bin" / "python", prefix=folder)
+
+    def _written(self, packages: tuple[str, ...]) -> Path:
+        """A requirements file of packages that are named by their text, by its content."""
+        text = "".join(f"{line}\n" for line in packages)
+        folder = self._root / "packages"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{hashlib.sha256(text.encode()).hexdigest()}.txt"
+        if not path.exists():
+            write_atomically(path, text.encode())
+        return path
 
     def remove_unused(self, seconds: float) -> tuple[str, ...]:
         """Remove environments that no step uses now or has used for so long; returns their digests."""

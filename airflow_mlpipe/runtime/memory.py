@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -81,30 +82,33 @@ def _proportional(process: psutil.Process) -> int:
 def kernel_kills() -> int:
     """How many processes the kernel has ended for memory so far, here: a counter that only grows.
 
-    The control group's own counters where it has one (kernel documentation: cgroup-v2 ``memory.events``, cgroup-v1
-    ``memory.oom_control``), and the machine's (``/proc/vmstat``).
+    Here is the control group that the worker and the program share: its counter has every member that the kernel ended,
+    whoever was short of memory (kernel documentation: cgroup-v2 ``memory.events``, cgroup-v1 ``memory.oom_control``).
+    Only where the group has none the machine's counts, ``/proc/vmstat``, which other people's containers move, too.
     """
-    places = [
-        Path("/proc/vmstat"),
-        Path("/sys/fs/cgroup/memory.events"),
-        Path("/sys/fs/cgroup/memory/memory.oom_control"),
-    ]
     try:
         own = Path("/proc/self/cgroup").read_text(encoding="ascii", errors="replace")
     except OSError:
         return 0
+    counters = [count for place in dict.fromkeys(_places(own)) if (count := _counter(place)) is not None]
+    return sum(counters) if counters else _counter(Path("/proc/vmstat")) or 0
+
+
+def _places(own: str) -> Iterator[Path]:
+    """Files of the group's counters, as seen in a container and from the host."""
     for line in own.splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            places.append(Path(f"/sys/fs/cgroup{path}/memory.events"))
-        elif controllers == "memory":
-            places.append(Path(f"/sys/fs/cgroup/memory{path}/memory.oom_control"))
-    return sum(_counter(place) for place in dict.fromkeys(places))
+            yield Path("/sys/fs/cgroup/memory.events")
+            yield Path(f"/sys/fs/cgroup{path}/memory.events")
+        elif "memory" in controllers.split(","):
+            yield Path("/sys/fs/cgroup/memory/memory.oom_control")
+            yield Path(f"/sys/fs/cgroup/memory{path}/memory.oom_control")
 
 
-def _counter(place: Path) -> int:
+def _counter(place: Path) -> int | None:
     try:
         found = re.search(r"^oom_kill (\d+)", place.read_text(encoding="ascii", errors="replace"), re.MULTILINE)
     except OSError:
-        return 0
-    return int(found[1]) if found else 0
+        return None
+    return int(found[1]) if found else None

@@ -224,7 +224,8 @@ def _unneeded_contents(
 ) -> list[GarbageObject]:
     """Trees and blobs of one datastore that no remembered output consists of."""
     before = store.now() - grace
-    needed = reachable.contents(store, remembered.elsewhere if name else remembered.outputs)
+    outputs = remembered.elsewhere if name else remembered.outputs
+    needed = reachable.contents(store, outputs | reachable.published_code(store))
     found: list[GarbageObject] = []
     kinds: tuple[tuple[Kind, str], ...] = (("tree", "trees"), ("blob", "blobs"))
     for kind, folder in kinds:

@@ -15,6 +15,10 @@ kind, whatever characters Airflow lets through.
 ``usage/<aa>/<fp>``                                    its modification time is when a result was last used
 ``pins/<aa>/<fp>.json``                                results to keep: who, why
 ``values/<dag>/<run>/<task>/<map>/<key>.json``         what the XCom of a task that is no step refers to
+``modules/<name>/versions/<version>.json``             a published module; beside it, what is said of it:
+``modules/<name>/deprecated|yanked/<version>.json``    why, by whom
+``modules/<name>/default.json``                        the version that the name alone stands for
+``watches/<64 hex>.json``                              what watched data were when a change was last told
 ``quarantine/<key>``                                   documents that could not be read
 ====================================================  ==============================================================
 
@@ -42,6 +46,8 @@ PINS = "pins"
 VALUES = "values"
 QUARANTINE = "quarantine"
 CANDIDATES = "candidates"
+MODULES = "modules"
+WATCHES = "watches"
 
 _FINGERPRINT = re.compile(r"([a-z][a-z0-9]*):([0-9a-f]{64})\Z")
 _STEM = re.compile(r"([a-z][a-z0-9]*)-([0-9a-f]{64})\Z")
@@ -152,6 +158,26 @@ def last_key(dag_id: str, task_id: str, map_index: int) -> str:
 def value_key(dag_id: str, run_id: str, task_id: str, map_index: int, key: str) -> str:
     """Key of what an XCom of a task that is no step refers to."""
     return f"{VALUES}/{quote_id(dag_id)}/{quote_id(run_id)}/{quote_id(task_id)}/{map_index}/{quote_id(key)}.json"
+
+
+def module_prefix(name: str) -> str:
+    """Prefix of everything about a module."""
+    return f"{MODULES}/{quote_id(name)}"
+
+
+def module_key(name: str, part: str, version: str) -> str:
+    """Key of a document about one version of a module.  :param part: ``versions``, ``deprecated`` or ``yanked``."""
+    return f"{module_prefix(name)}/{part}/{quote_id(version)}.json"
+
+
+def module_default_key(name: str) -> str:
+    """Key of which version of a module its name alone stands for."""
+    return f"{module_prefix(name)}/default.json"
+
+
+def watch_key(digest: str) -> str:
+    """Key of what is remembered of data that are watched."""
+    return f"{WATCHES}/{digest}.json"
 
 
 def runs_prefix(dag_id: str | None, run_id: str | None, task_id: str | None) -> str:

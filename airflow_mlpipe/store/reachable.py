@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 from airflow_mlpipe.errors import CorruptedError, ObjectNotFoundError
 from airflow_mlpipe.fingerprint.digest import blob_key, tree_key
 from airflow_mlpipe.fingerprint.tree import Tree, digest_of_tree
+from airflow_mlpipe.model.documents import parse
 from airflow_mlpipe.model.records import ReuseRecord, StepRun
 from airflow_mlpipe.model.reference import OutputReference, references_in
 from airflow_mlpipe.store import leases, records, runs
@@ -20,6 +21,7 @@ from airflow_mlpipe.store.layout import (
     CANDIDATES,
     LAST,
     LEASES,
+    MODULES,
     PINS,
     RECORDS,
     RUNS,
@@ -145,6 +147,23 @@ def contents(store: ObjectStore, digests: Iterable[str]) -> frozenset[str]:
         needed.update(key for digest in wanted if (key := _key(digest)))
         wanted = {entry.digest for tree in parallel(lambda d: _tree(store, d), trees) for entry in tree.entries} - seen
     return frozenset(needed)
+
+
+def published_code(store: ObjectStore) -> frozenset[str]:
+    """Digests of the code of all modules that were published here: kept as long as they are in the library.
+
+    :raises CorruptedError: for one that cannot be read: what it needs is not known.
+    :raises WorkspaceVersionError: for one that a newer version wrote.
+    """
+
+    def code_of(info: ObjectInfo) -> object:
+        try:
+            return parse(store.get(info.key), "module", 1, where=store.uri(info.key)).get("code")
+        except ObjectNotFoundError:
+            return None  # removed since the listing
+
+    infos = (i for i in store.list(MODULES) if i.key.split("/")[2:3] == ["versions"] and i.key.endswith(".json"))
+    return frozenset(code for code in parallel(code_of, infos) if isinstance(code, str))
 
 
 def _key(digest: str) -> str | None:

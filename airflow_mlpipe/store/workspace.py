@@ -21,6 +21,7 @@ from airflow_mlpipe.store.records import Records
 from airflow_mlpipe.store.runs import Runs
 from airflow_mlpipe.store.usage import Usage
 from airflow_mlpipe.store.values import PushedValues
+from airflow_mlpipe.store.watches import Watches
 
 if TYPE_CHECKING:
     from airflow_mlpipe.store.contents import Contents
@@ -49,6 +50,7 @@ class Workspace:
         self._leases = Leases(store, lease_seconds=lease_seconds)
         self._usage = Usage(store)
         self._pins = Pins(store)
+        self._watches = Watches(store)
         self._checked = False
         self._checking = threading.Lock()
 
@@ -107,6 +109,12 @@ class Workspace:
         """Results to keep."""
         self.check_format()
         return self._pins
+
+    @property
+    def watches(self) -> Watches:
+        """What watched data were when a change was last told."""
+        self.check_format()
+        return self._watches
 
     def salt(self) -> bytes:
         """A random key of this workspace, made when first asked for, for digests of texts that may be secrets."""

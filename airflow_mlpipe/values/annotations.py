@@ -108,6 +108,20 @@ def hints(function: Callable[..., Any]) -> dict[str, Any]:
     return {name: _resolved(name, given, scope) for name, given in _written(function).items()}
 
 
+def unresolved(function: Callable[..., Any]) -> dict[str, str]:
+    """The parameters whose annotation names what is not there - misspelt, or for type checkers only - and why."""
+    function = inspect.unwrap(function)
+    scope = getattr(function, "__globals__", {})
+    found = {}
+    for name, given in _written(function).items():
+        try:
+            _hint(name, given, scope)
+        except _BAD as error:
+            if name != "return":
+                found[name] = f"{getattr(given, '__forward_arg__', given)} ({type(error).__name__}: {error})"
+    return found
+
+
 def _written(function: Any) -> dict[str, Any]:
     if sys.version_info >= (3, 14):
         import annotationlib
@@ -117,11 +131,15 @@ def _written(function: Any) -> dict[str, Any]:
 
 
 def _resolved(name: str, given: Any, scope: dict[str, Any]) -> Any:
-    holder = types.SimpleNamespace(__annotations__={name: given})
     try:
-        return typing.get_type_hints(holder, globalns=scope, localns=scope, include_extras=True)[name]
+        return _hint(name, given, scope)
     except _BAD:
         return given if name == "return" else Any
+
+
+def _hint(name: str, given: Any, scope: dict[str, Any]) -> Any:
+    holder = types.SimpleNamespace(__annotations__={name: given})
+    return typing.get_type_hints(holder, globalns=scope, localns=scope, include_extras=True)[name]
 
 
 def coerce(value: Any, annotation: Any, *, name: str) -> Any:

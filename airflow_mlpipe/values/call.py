@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from airflow_mlpipe.errors import MLPipeError
-from airflow_mlpipe.values.annotations import coerce, hints
+from airflow_mlpipe.values.annotations import coerce, hints, unresolved
 from airflow_mlpipe.values.lazy import LazySequence
 from airflow_mlpipe.values.load import load_value
 from airflow_mlpipe.values.materializer import Saved
@@ -82,6 +82,9 @@ def _no_input(document: Mapping[str, Any], annotation: Any) -> Any:
 
 def _arguments(call: Mapping[str, Any], function: Any) -> dict[str, Any]:
     annotations = hints(function)
+    for name, why in unresolved(function).items():
+        if name in call["parameters"]:
+            sys.stderr.write(f"the annotation of {name!r} is not understood: {why}; it comes in its usual form\n")
     given = {}
     for name, document in call["parameters"].items():
         annotation = annotations.get(name, Any)

@@ -202,6 +202,23 @@ def test_the_decorator_is_also_task_step(run_dag):
     assert run["three"].decision == "executed"
 
 
+def test_an_annotation_that_names_nothing_is_told_in_the_log(run_dag):
+    """The value comes in its usual form, and the author sees the misspelling."""
+    run = run_dag(
+        """
+        import pathlib
+
+        with DAG("misspelt", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            @task.step
+            def two(n: "pathlib.Pth") -> int:
+                return n
+            two(2)
+        """
+    )
+    assert run["two"].xcoms["return_value"] == 2
+    assert "the annotation of 'n' is not understood: pathlib.Pth (AttributeError" in run["two"].log
+
+
 OVER_COMPOSITES = """
     from __future__ import annotations
     import pendulum

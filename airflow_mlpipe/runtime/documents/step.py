@@ -31,7 +31,7 @@ _FUNCTION = ("file", "name", "bindings", "names")
 _DATA = ("path", "name", "version", "identity")
 _PLACE = ("name", "url", "connection")
 _OUTPUT = ("name", "kind", "filename", "optional", "path")
-_ENVIRONMENT = ("requirements", "python", "image", "variables", "pass_variables")
+_ENVIRONMENT = ("requirements", "packages", "python", "image", "variables", "pass_variables")
 _SECRET = ("connection", "variable", "field")
 _RESOURCES = ("cpu", "memory", "shm", "disk")
 _GPU = ("count", "kind", "memory")
@@ -70,7 +70,7 @@ def step_from_json(members: Mapping[str, Any]) -> StepSpec:
         inputs=tuple(map(_input, members["inputs"])),
         resource_inputs=tuple(map(_input, members["resource_inputs"])),
         outputs=tuple(map(_output, members["outputs"])),
-        environment=Environment(**_tupled(members["environment"], "pass_variables")),
+        environment=Environment(**_tupled(members["environment"], "pass_variables", "packages")),
         secrets={name: Secret(**secret) for name, secret in members["secrets"].items()},
         resources=_resources(members["resources"]) if members["resources"] else None,
         reuse=Reuse(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from airflow.cli.cli_config import CLICommand, GroupCommand
 from support.rest_api import FakeAirflow, Server
 
 from airflow_mlpipe.cli.definition import get_provider_cli_commands
@@ -56,20 +57,25 @@ def _call(arguments: argparse.Namespace) -> None:
     arguments.func(arguments)
 
 
+def _add(parsers: argparse._SubParsersAction, commands: Iterable[CLICommand]) -> None:
+    """As Airflow does: a group is a parser of its commands, a command one of its options."""
+    for command in commands:
+        parser = parsers.add_parser(command.name)
+        if isinstance(command, GroupCommand):
+            _add(parser.add_subparsers(required=True), command.subcommands)
+            continue
+        for argument in command.args:
+            argument.add_to_parser(parser)
+        parser.set_defaults(func=command.func)
+
+
 @pytest.fixture
 def mlpipe(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
     """Run ``airflow mlpipe ...`` in this process, by the parser that Airflow makes of our definition."""
 
     def run(*arguments: str) -> Result:
         parser = argparse.ArgumentParser(prog="airflow")
-        groups = parser.add_subparsers()
-        for group in get_provider_cli_commands():
-            commands = groups.add_parser(group.name).add_subparsers(required=True)
-            for command in group.subcommands:
-                subparser = commands.add_parser(command.name)
-                for argument in command.args:
-                    argument.add_to_parser(subparser)
-                subparser.set_defaults(func=command.func)
+        _add(parser.add_subparsers(), get_provider_cli_commands())
         with pytest.raises(SystemExit) as ended:
             _call(parser.parse_args(["mlpipe", *arguments]))
         captured = capsys.readouterr()

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from airflow.cli.cli_config import GroupCommand
 
 from airflow_mlpipe.cli.definition import get_provider_cli_commands
+from airflow_mlpipe.cli.module_options import MODULE_COMMANDS
 from airflow_mlpipe.cli.options import COMMANDS, TIME
 
 ROOT = Path(__file__).parents[3]
@@ -29,10 +31,31 @@ def test_the_group_has_every_command() -> None:
         "forget",
         "gc",
         "submit",
+        "import",
+        "module",
     ]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
+def test_the_group_of_modules_has_every_command() -> None:
+    """A group in the group, whose commands are in a list of their own."""
+    (group,) = get_provider_cli_commands()
+    modules = list(group.subcommands)[-1]
+    assert isinstance(modules, GroupCommand)
+    assert [c.name for c in modules.subcommands] == [
+        "publish",
+        "ls",
+        "show",
+        "diff",
+        "deprecate",
+        "yank",
+        "default",
+        "test",
+        "init",
+        "lock",
+    ]
+
+
+@pytest.mark.parametrize("command", (*COMMANDS, *MODULE_COMMANDS), ids=lambda c: c.name)
 def test_every_command_can_be_imported(command: object) -> None:
     """The dotted path that is imported when the command is called leads to a function."""
     import importlib
@@ -41,7 +64,7 @@ def test_every_command_can_be_imported(command: object) -> None:
     assert callable(getattr(importlib.import_module(module), name))
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
+@pytest.mark.parametrize("command", (*COMMANDS, *MODULE_COMMANDS), ids=lambda c: c.name)
 def test_every_command_can_write_json(command: object) -> None:
     """``-o json`` is the same everywhere."""
     assert any(o.flags == ("-o", "--output") for o in command.options)
@@ -57,7 +80,8 @@ def test_the_definition_is_light() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     new = set(shown.splitlines()[-1].split())
-    ours = {"airflow_mlpipe", "airflow_mlpipe.cli", "airflow_mlpipe.cli.definition", "airflow_mlpipe.cli.options"}
+    names = ("definition", "module_options", "options")
+    ours = {"airflow_mlpipe", "airflow_mlpipe.cli", *(f"airflow_mlpipe.cli.{name}" for name in names)}
     assert "airflow_mlpipe.cli.definition" in new
     assert new <= ours
 
@@ -88,3 +112,13 @@ def test_every_command_and_option_is_documented(command: object) -> None:
         long = option.flags[-1]
         if long.startswith("--") and long not in ("--password", "--token"):  # declared in order to be refused
             assert long in section or long in general, long
+
+
+@pytest.mark.parametrize("command", MODULE_COMMANDS, ids=lambda c: c.name)
+def test_every_command_about_modules_is_documented(command: object) -> None:
+    """``docs/cli.md`` has a section for all of them, with a line for each that names its options."""
+    section = (ROOT / "docs" / "cli.md").read_text().partition("\n## module\n")[2].partition("\n## ")[0]
+    (line,) = [row for row in section.splitlines() if row.startswith(f"| `{command.name} ")]
+    for option in command.options:
+        if option.flags[-1].startswith("--") and option.flags[-1] != "--output":
+            assert option.flags[-1] in line, option.flags

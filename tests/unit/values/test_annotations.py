@@ -11,7 +11,7 @@ from typing import Annotated, Any, Optional
 import pandas as pd
 import pytest
 
-from airflow_mlpipe.values.annotations import Wanted, coerce, hints, wanted
+from airflow_mlpipe.values.annotations import Wanted, coerce, hints, unresolved, wanted
 from airflow_mlpipe.values.outputs import Outputs
 
 
@@ -69,6 +69,17 @@ def test_hints_survive_what_cannot_be_resolved():
 
     found = hints(function)
     assert found == {"a": int, "b": Any, "c": Annotated[Path, 1], "return": "Outputs(model=Nowhere)"}
+
+
+def test_what_cannot_be_resolved_is_told():
+    def function(a: int, b: Nowhere, c: Path.Nothing, d=1) -> Nowhere:  # noqa: F821
+        pass
+
+    found = unresolved(function)
+    assert found == {
+        "b": "Nowhere (NameError: name 'Nowhere' is not defined)",
+        "c": "Path.Nothing (AttributeError: type object 'Path' has no attribute 'Nothing')",
+    }
 
 
 def test_a_return_that_is_no_type_is_left():

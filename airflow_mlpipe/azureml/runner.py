@@ -1,0 +1,176 @@
+"""The process of a local run: parse the file as Airflow does, execute the DAG with ``dag.test()``, say how it gets on.
+
+    python -m airflow_mlpipe.azureml.runner FOLDER
+
+``FOLDER`` holds the request (see :mod:`~airflow_mlpipe.azureml.local`).  Exit code 0: the run succeeded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlpipe.azureml.local import PROGRESS, REQUEST
+from airflow_mlpipe.errors import ConfigurationError, DefinitionError, MLPipeError
+from airflow_mlpipe.fingerprint.statcache import write_atomically
+from airflow_mlpipe.model.documents import parse, tag, to_bytes
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+BUNDLE = "mlpipe-local"
+_INTERVAL = 0.5  # seconds between two looks at the database
+
+
+def main(folder: Path) -> int:
+    """Execute the request; the exit code."""
+    request = parse((folder / REQUEST).read_bytes(), "localrequest", 1, where=REQUEST)
+    file = Path(request["file"])
+    _configure(file)
+    _prepare_database()
+    moment = datetime.fromisoformat(request["moment"])
+    dag = load(file, request["dag_id"])
+    run_id = f"manual__{moment.isoformat()}"
+    with reported(dag.dag_id, run_id, folder / PROGRESS):
+        run: Any = dag.test(run_after=moment, logical_date=moment, run_conf=request["conf"])
+    return 0 if run.state == "success" else 1
+
+
+def _configure(file: Path) -> None:
+    """Add a bundle of this one file, unless it lies in a bundle of the deployment; before Airflow reads its options."""
+    from airflow.configuration import conf
+
+    sys.path.insert(0, str(file.parent))
+    bundles = json.loads(conf.get("dag_processor", "dag_bundle_config_list"))
+    ours = {
+        "name": BUNDLE,
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(file)},
+    }
+    os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps([ours, *bundles])
+    # The one file is read whatever words are in it.
+    os.environ["AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE"] = "False"
+
+
+def _prepare_database() -> None:
+    """Make Airflow's metadata database if it is SQLite and empty, as on a machine that never ran Airflow.
+
+    :raises ConfigurationError: when another database has no tables.
+    """
+    from airflow import settings
+    from airflow.utils.db import initdb
+    from sqlalchemy import inspect
+
+    if settings.engine is None:
+        settings.initialize()  # type: ignore[no-untyped-call]
+    engine = settings.engine
+    assert engine is not None
+    if inspect(engine).has_table("dag_run"):
+        return
+    if engine.dialect.name != "sqlite":
+        raise ConfigurationError(
+            "Airflow's metadata database has no tables", where="[database] sql_alchemy_conn", fix="airflow db migrate"
+        )
+    initdb()
+
+
+def load(file: Path, dag_id: str) -> DAG:
+    """Parse the file.  :raises DefinitionError: when it does not parse, or makes no such DAG when it is imported."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    bag = BundleDagBag(dag_folder=file, bundle_path=file, bundle_name=BUNDLE)
+    if bag.import_errors:
+        raise DefinitionError(f"the file does not parse:\n{next(iter(bag.import_errors.values()))}", where=str(file))
+    if dag_id not in bag.dags:
+        raise DefinitionError(
+            "the file makes no such DAG when it is imported",
+            where=str(file),
+            given=dag_id,
+            valid=sorted(bag.dags) or "it makes none",
+            fix='make the Pipeline where an import reaches it, and not under if __name__ == "__main__"',
+        )
+    found: DAG = bag.dags[dag_id]
+    return found
+
+
+@contextlib.contextmanager
+def reported(dag_id: str, run_id: str, target: Path) -> Iterator[None]:
+    """Write the run's state again and again while the block runs, and once more at its end."""
+    over = threading.Event()
+
+    def report() -> None:
+        while not over.wait(_INTERVAL):
+            with contextlib.suppress(Exception):  # a busy database; the last report tells
+                write(dag_id, run_id, target)
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        write(dag_id, run_id, target)
+
+
+def write(dag_id: str, run_id: str, target: Path) -> None:
+    """Write the run's state; nothing while there is no run."""
+    from airflow.models import DagRun, TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+        if run is None:
+            return
+        rows = session.execute(
+            select(
+                TaskInstance.task_id,
+                TaskInstance.map_index,
+                TaskInstance.state,
+                TaskInstance.try_number,
+                TaskInstance.start_date,
+                TaskInstance.duration,
+            ).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
+        ).all()
+        state, began, ended = str(run.state), run.start_date, run.end_date
+    started = began.timestamp() if began else None
+    document = tag("localrun", 1) | {
+        "state": state,
+        "started": started,
+        "seconds": None if started is None else (ended.timestamp() if ended else time.time()) - started,
+        "steps": [_step(dag_id, run_id, row) for row in rows],
+    }
+    write_atomically(target, to_bytes(document))
+
+
+def _step(dag_id: str, run_id: str, row: Any) -> dict[str, Any]:
+    from airflow_mlpipe.hooks.workspace import open_workspace
+    from airflow_mlpipe.operators.xcoms import summary
+
+    outcome = open_workspace().runs.get(dag_id, run_id, row.task_id, row.map_index)
+    return {
+        "task_id": row.task_id,
+        "map_index": row.map_index,
+        "state": str(row.state) if row.state else "none",
+        "try_number": row.try_number,
+        "started": row.start_date.timestamp() if row.start_date else None,
+        "seconds": row.duration,
+        "outcome": summary(outcome) if outcome else None,
+    }
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1])))
+    except MLPipeError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)

@@ -1,0 +1,194 @@
+"""Modules in DAGs that run: what is reused by whom, and what is never run."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.modules import SCALE_PY, write_module
+
+from airflow_mlpipe import modules
+
+NUMBERS = "numbers = DataReference(Datastore('lake', url={lake!r}), 'numbers.txt', name='raw')\n"
+IMPORTS = "from airflow_mlpipe import DataReference, Datastore, ModuleStep, PipelineData, ScriptStep, step\n"
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> str:
+    """The head of a DAG file that knows some data."""
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / "numbers.txt").write_text("1\n2\n3\n")
+    return IMPORTS + NUMBERS.format(lake=(tmp_path / "lake").as_uri())
+
+
+@pytest.fixture
+def publish(run_dag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Publish versions of ``scale`` to the workspace; everybody asks it each time."""
+    monkeypatch.setenv("AIRFLOW__MLPIPE__MODULE_REFRESH_SECONDS", "0")
+
+    def publish(version: str, **files: str) -> None:
+        modules.publish(write_module(tmp_path / "sources" / version, version=version, **files))
+
+    return publish
+
+
+BY_HAND = """
+scaled, total = PipelineData("scaled"), PipelineData("total", kind="file", filename="total.json")
+with DAG("d", schedule=None):
+    by_hand = ScriptStep(
+        task_id="by_hand", source_directory="modules/scale", script_name="scale.py", parameters={"factor": 2.0},
+        arguments=["--numbers", numbers, "--factor", 2.0, "--out", scaled, "--total", total],
+        inputs={"numbers": numbers}, outputs=[scaled, total])
+    ModuleStep(task_id="module", module="scale", inputs={"numbers": numbers}) << by_hand
+"""
+
+
+def test_a_module_has_the_fingerprint_of_the_step_that_it_stands_for(run_dag, numbers: str):
+    """The same code and arguments as a ScriptStep: whoever comes second is reused."""
+    write_module(run_dag.folder / "modules" / "scale")
+    run = run_dag(numbers + BY_HAND)
+    assert run["by_hand"].decision == "executed", run.log
+    assert run["module"].decision == "reused", run["module"].reasons
+    assert run["module"].fingerprint == run["by_hand"].fingerprint
+
+
+TEAM_A = """
+with DAG("team_a", schedule=None, params={"factor": Param(3, type="number")}):
+    ModuleStep(task_id="scale_it", module="scale@1.0", inputs={"numbers": numbers},
+               params={"factor": "{{ params.factor }}"})
+"""
+TEAM_B = """
+with DAG("team_b", schedule=None):
+    out = PipelineData("ours")
+    ModuleStep(task_id="multiply", module="VERSION", inputs={"numbers": numbers}, outputs={"scaled": out},
+               params={"factor": 3.0})
+    ModuleStep(task_id="again", module="./modules/sum", inputs={"numbers": out})
+"""
+SUM = """
+    api: mlpipe/module/v1
+    name: sum
+    version: 1.0
+    inputs: {numbers: table}
+    outputs: {total: {type: metrics, filename: total.txt}}
+    command: [sh, -c, 'tr "\\n" "+" < "$1/numbers.txt" > "$2"', sh, "${inputs.numbers}", "${outputs.total}"]
+    """
+
+
+def test_results_are_reused_across_dags_teams_and_versions_with_equal_code(run_dag, numbers: str, publish):
+    """A template and a number are one value; another version with the same code is the same step; new code is not."""
+    publish("1.0")
+    publish("1.1", README__md="Nobody reads this.\n")
+    publish("2.0", scale__py=SCALE_PY.replace("sum(numbers)", "sum(numbers) + 1"))
+    write_module(run_dag.folder / "modules" / "sum", SUM)
+    first = run_dag(numbers + TEAM_A)
+    assert first.executed == ["scale_it"], first.log
+    assert "module scale 1.0 of workspace, sha256:" in first["scale_it"].log
+    same = run_dag(numbers + TEAM_B.replace("VERSION", "scale>=1,<2"))
+    assert same["multiply"].decision == "reused", same["multiply"].reasons
+    assert "module scale 1.1 of workspace" in same["multiply"].log
+    assert same["again"].decision == "executed"
+    other = run_dag(numbers + TEAM_B.replace("VERSION", "scale"))
+    assert other["multiply"].reasons == ["CODE scale.py changed"]
+    assert other["again"].decision == "reused", other["again"].reasons
+
+
+def test_code_that_somebody_changed_in_the_library_is_not_run(run_dag, numbers: str, publish):
+    """The task fails, and says which module, which library and what to do."""
+    publish("1.0")
+    for blob in (run_dag.workspace / "blobs").rglob("*"):
+        if blob.is_file() and b"argparse" in blob.read_bytes():
+            blob.write_bytes(blob.read_bytes().replace(b'print("scaled"', b'print("stolen"'))
+    run = run_dag(numbers + TEAM_A)
+    assert run["scale_it"].state == "failed"
+    assert "the code of the module scale 1.0 is not what was published" in run["scale_it"].log
+    assert "publish the same version again" in run["scale_it"].log
+    assert "stolen [" not in run["scale_it"].log
+
+
+def test_instances_of_a_mapped_module_are_reused_one_by_one(run_dag, numbers: str):
+    """By their parameters, checked against the schema, defaults of ``partial`` included."""
+    write_module(run_dag.folder / "modules" / "scale")
+    source = (
+        numbers
+        + """
+with DAG("d", schedule=None):
+    many = ModuleStep.partial(task_id="scale", module="scale", inputs={"numbers": numbers}).expand(params=FACTORS)
+    ModuleStep(task_id="sums", module="./modules/cat", inputs={"totals": many.outputs["total"]})
+"""
+    )
+    cat = """
+        api: mlpipe/module/v1
+        name: cat
+        version: 1.0
+        inputs: {totals: {type: metrics, many: true}}
+        outputs: {all: {type: text, filename: all.txt}}
+        command: [sh, -c, 'cat "$1"/* > "$2"', sh, "${inputs.totals}", "${outputs.all}"]
+        """
+    write_module(run_dag.folder / "modules" / "cat", cat)
+    first = run_dag(source.replace("FACTORS", '[{"factor": 1}, {"factor": 2}]'))
+    assert first.executed == ["scale[0]", "scale[1]", "sums"], first.log
+    more = run_dag(source.replace("FACTORS", '[{"factor": 1.0}, {}, {"factor": 5}]'))
+    assert more.executed == ["scale[2]", "sums"], [t.reasons for t in more.tasks.values()]
+
+
+GIVEN = """
+from airflow_mlpipe import Outputs
+
+@step
+def given() -> list:
+    return [1.0, 2.0, 6.0]
+"""
+SPREAD = """
+
+@step
+def spread(numbers: list, width: float = 1.0) -> Outputs(low=float, high=float):
+    return {"low": middle(numbers) - width, "high": middle(numbers) + width}
+
+
+def middle(numbers):
+    return sum(numbers) / len(numbers)
+
+
+@step
+def largest(numbers: list) -> dict:
+    return {"largest": max(numbers)}
+"""
+OF_FUNCTIONS = """
+with DAG("made", schedule=None, params={"width": Param(2, type="number")}):
+    numbers = given()
+    a = ModuleStep(task_id="a", module="spread", inputs={"numbers": numbers}, params={"width": "{{ params.width }}"})
+    c = ModuleStep(task_id="c", module="largest", inputs={"numbers": numbers})
+    ModuleStep(task_id="d", module="./modules/show", inputs={"value": c.outputs["value"]})
+"""
+SHOW = """
+    api: mlpipe/module/v1
+    name: show
+    version: 1.0
+    inputs: {value: any}
+    command: [cat, "${inputs.value}"]
+    """
+
+
+def test_a_function_becomes_a_module_with_one_call(run_dag):
+    """With what it reaches of its file; its values travel as those of a function step."""
+    run_dag.write({"made.py": IMPORTS + GIVEN + SPREAD})
+    space = importlib.util.spec_from_file_location("made", run_dag.folder / "made.py")
+    made = importlib.util.module_from_spec(space)
+    space.loader.exec_module(made)
+    folder = run_dag.folder / "modules"
+    spread = modules.from_function(made.spread, folder / "spread", inputs=["numbers"], owner="me")
+    modules.from_function(made.largest, folder / "largest", inputs=["numbers"], types={"value": "metrics"})
+    assert (spread.kind, spread.function, spread.owner) == ("function", "spread", "me")
+    assert [p.name for p in spread.inputs] == ["numbers"]
+    assert spread.params == {"width": {"type": "number", "default": 1.0}}
+    assert [p.name for p in spread.outputs] == ["low", "high"]
+    assert "largest" not in (folder / "spread" / "made.py").read_text()
+    write_module(folder / "show", SHOW)
+    run = run_dag(IMPORTS + GIVEN + OF_FUNCTIONS)
+    assert run.state == "success", run.log
+    assert (run["a"].xcoms["low"], run["a"].xcoms["high"]) == (1.0, 5.0)
+    assert '{"largest":6.0}' in run["d"].log.replace(" ", "")
+    again = run_dag(conf={"width": 2})
+    assert "a" in again.reused
