@@ -120,8 +120,7 @@ def build_steps(
     waiting, broken = list(steps), set[str]()
     while waiting:
         # In the order of the file, except that who takes an output that its step declares itself comes after that step.
-        ready = [step for step in waiting if not _declared_elsewhere(step, objects) - broken]
-        step = (ready or waiting)[0]
+        step = next((s for s in waiting if not _declared_elsewhere(s, objects) - broken), waiting[0])
         waiting.remove(step)
         if _declared_elsewhere(step, objects) & broken:
             broken.add(step.task_id)  # what is wrong has been told

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any
 
 from airflow_mlpipe.model.data import Datastore
@@ -182,8 +183,9 @@ def _schedule(schedule: Schedule | None) -> Any:
     return None
 
 
-def _seconds(value: float) -> float | int:
-    return int(value) if value == int(value) else value
+def _seconds(value: float) -> float | str:
+    time = timedelta(seconds=value)
+    return spell_duration(time) if time.total_seconds() == value else value
 
 
 def _step(step: Step, pipeline: Pipeline, params: Collection[str], stores: Mapping[Datastore, str]) -> dict[str, Any]:
