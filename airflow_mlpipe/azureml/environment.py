@@ -186,18 +186,17 @@ class Environment:
 
     @classmethod
     def get(cls, workspace: object, name: str, version: str | None = None) -> Environment:
-        """An environment that this script registered.
+        """An environment that this script registered; of any other (curated ones are Azure's) the name alone.
 
-        :raises DefinitionError: for any other, of which there is no registry (curated ones are Azure's).
+        A step in such a one runs in the worker's Python, with a warning.
         """
         if name in REGISTERED:
             return REGISTERED[name]
-        raise DefinitionError(
-            "there is no registry of environments",
-            where=f"Environment.get({name!r})",
-            valid=sorted(REGISTERED) or "the script registered none",
-            fix="make it here: Environment.from_pip_requirements(name, file) or from_docker_image(name, image)",
+        warn(
+            f"Environment.get({name!r}): no registry of environments, so its steps run in the worker's Python; "
+            "say what is in it with Environment.from_pip_requirements(name, file) or from_docker_image(name, image)"
         )
+        return cls(name)
 
     def register(self, workspace: object = None) -> Environment:
         """Remember it for the rest of the script."""
