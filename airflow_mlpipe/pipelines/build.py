@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlpipe.errors import DefinitionError, MLPipeError
 from airflow_mlpipe.model.data import DataReference, PipelineData
 from airflow_mlpipe.pipelines.kinds import construct, output_object
-from airflow_mlpipe.pipelines.reading.steps import all_sources
+from airflow_mlpipe.pipelines.reading.order import all_sources
 from airflow_mlpipe.pipelines.records import Data, DataNamed, Group, Input, OutputOf, Pipeline, Source, Step
 from airflow_mlpipe.pipelines.scheduling import schedule_of, start_of
 
