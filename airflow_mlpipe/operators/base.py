@@ -293,8 +293,8 @@ class StepOperator(Lineage, BaseOperator):
             resolved = resolve(self, context, stores.workspace.salt, stores.cache)
         return fingerprint(resolved, stores, say)
 
-    def is_gone(self, step: Fingerprinted, output: OutputReference, stores: Stores) -> bool:
-        """Whether an output that was recorded is missing, or is not what was recorded."""
+    def is_gone(self, step: Fingerprinted, output: OutputReference, stores: Stores) -> bool | str:
+        """Whether an output that was recorded is missing, or is not what was recorded; a text says in what way."""
         from airflow_mlpipe.operators.attempt import is_gone
 
         return is_gone(output, stores)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from airflow_mlpipe.store.heartbeat import Lease
     from airflow_mlpipe.store.workspace import Workspace
 
-Gone = Callable[[OutputReference], bool]
-"""Whether an output of a record is missing from its datastore, or not what was recorded."""
+Gone = Callable[[OutputReference], bool | str]
+"""Whether an output of a record is missing from its datastore, or not what was recorded; a text says in what way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,12 @@ def _why_not(workspace: Workspace, question: Question, record: ReuseRecord) -> t
     if inline := [name for name in question.files if _is_inline(record, name)]:
         return tuple(Reason(code="OUTPUT_GONE", subject=n, new="it is recorded as a small value") for n in inline)
     kept = (o for o in references_in(record.xcoms) if o.format == XCOM)
-    return tuple(Reason(code="OUTPUT_GONE", subject=o.name) for o in (*record.outputs, *kept) if question.gone(o))
+    looked = ((o.name, question.gone(o)) for o in (*record.outputs, *kept))
+    return tuple(
+        Reason(code="OUTPUT_GONE", subject=name, new=how if isinstance(how, str) else None)
+        for name, how in looked
+        if how
+    )
 
 
 def _is_inline(record: ReuseRecord, name: str) -> bool:

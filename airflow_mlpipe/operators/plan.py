@@ -140,7 +140,7 @@ class Plan:
             reuse=task.reuse,
             forced=forced,
             uncacheable=found.uncacheable,
-            gone=lambda output: bool(task.is_gone(found, output, self.stores)),
+            gone=lambda output: task.is_gone(found, output, self.stores),
             files=wanted_files(found.resolved.spec),
         )
 

@@ -143,9 +143,11 @@ class DataTransferStep(StepOperator):
 
         return look_in(self, context, stores)
 
-    def is_gone(self, step: Fingerprinted, output: OutputReference, stores: Stores) -> bool:
-        """Whether there is something to do, whatever was recorded."""
-        return not _found(step).plan.is_empty
+    def is_gone(self, step: Fingerprinted, output: OutputReference, stores: Stores) -> bool | str:
+        """Whether there is something to do, whatever was recorded; and what."""
+        from airflow_mlpipe.operators.transferring import to_do
+
+        return to_do(_found(step))
 
     # ---- in the worker -------------------------------------------------------------------------------------------
 

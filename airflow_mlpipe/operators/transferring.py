@@ -153,10 +153,17 @@ def lease_of(found: Look) -> str:
     return f"mlp1:{hashlib.sha256(place.encode()).hexdigest()}"
 
 
+def to_do(found: Look) -> bool | str:
+    """What is to be done at a destination of which a result is recorded; ``False``: nothing."""
+    if found.plan.is_empty:
+        return False
+    return told(found) if found.plan.send or found.plan.delete or found.plan.remove else "it is not marked as whole"
+
+
 def decide_in(step: Fingerprinted, context: Context, stores: Stores, lease_name: str) -> Decision:
     """Decide; an :class:`Execute` has the destination for itself when this returns, but for a dry run."""
     assert isinstance(step, TransferLook)
-    question = question_in(step, context, lambda _: not step.found.plan.is_empty)
+    question = question_in(step, context, lambda _: to_do(step.found))
     found = look_up(stores.workspace, question)
     if isinstance(found, Reused) or step.found.options.dry_run:
         return found

@@ -103,10 +103,12 @@ def _dag(path: Path, dag_file: str) -> DAG:
 def _note(mistakes: Mistakes, read: ReadPipeline, place: str, error: Exception) -> None:
     section, _, name = place.partition(".")
     at: Place = (section, name) if name else (section,)
-    if isinstance(error, MLPipeError):
-        mistakes.take((*at, *_member(read, at, error)), error)
+    if not isinstance(error, MLPipeError):
+        mistakes.add(at, " ".join(str(error).split()) or type(error).__name__, of_key=True)
+    elif member := _member(read, at, error):
+        mistakes.take((*at, *member), error)
     else:
-        mistakes.add(at, " ".join(str(error).split()) or type(error).__name__)
+        mistakes.add(at, error.what, given=error.given, valid=error.valid, fix=error.fix, of_key=True)
 
 
 def _member(read: ReadPipeline, at: Place, error: MLPipeError) -> tuple[Any, ...]:

@@ -61,7 +61,7 @@ def look(source: Source, destination: Destination, options: TransferOptions, *, 
     there, whole = destination.files()
     state = StateStore(destination.store, destination.root).load(there)
     mark = source_mark(source.id)
-    files, learned = _with_digests(source, destination, listed, state.rows, mark)
+    files, learned = _with_digests(source, destination, listed, state.noted, mark)
     if options.mode == "move":
         files += _moved_before(source, files, state.rows, mark, selection)
     if not files:

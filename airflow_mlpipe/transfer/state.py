@@ -36,11 +36,14 @@ def source_mark(source: str) -> str:
 class State:
     """What was delivered.
 
-    :param rows: by relative path; of a file the path is empty. :param stamp: another one means another state.
+    :param rows: by relative path; of a file the path is empty. :param noted: also those of files that are not there any
+        more, or not as they were delivered: they still say what a file of the source is.
+    :param stamp: another one means another state.
     :param journals: keys of what has arrived of transfers that did not come to their end.
     """
 
     rows: Mapping[str, Row] = field(default_factory=dict)
+    noted: Mapping[str, Row] = field(default_factory=dict)
     stamp: str = ""
     journals: tuple[str, ...] = ()
 
@@ -65,15 +68,16 @@ class StateStore:
         """
         listed = {info.key: info for info in self._store.list(self._folder)}
         state = listed.pop(self._key, None)
-        rows: dict[str, Row] = {}
-        for row in () if state is None else self._read(self._key):
-            one = there.get(row.path)
-            if one is not None and (one.size, one.tag) == (row.size, row.target_tag):
-                rows[row.path] = row
+        noted = {} if state is None else {row.path: row for row in self._read(self._key)}
+        rows = {
+            path: row
+            for path, row in noted.items()
+            if (one := there.get(path)) is not None and (one.size, one.tag) == (row.size, row.target_tag)
+        }
         for info in sorted(listed.values(), key=lambda info: (info.modified, info.key)):
             rows |= self._arrived(info, there)
         stamp = "" if state is None else f"{state.modified!r}-{state.etag}"
-        return State(rows=rows, stamp=stamp, journals=tuple(sorted(listed)))
+        return State(rows=rows, noted={**noted, **rows}, stamp=stamp, journals=tuple(sorted(listed)))
 
     def _arrived(self, journal: ObjectInfo, there: Mapping[str, Found]) -> dict[str, Row]:
         """Rows of a journal.  A file that was written to after the journal was is not what the journal says."""

@@ -86,7 +86,10 @@ def read_steps(
         reading = _Reading(str(name), one, (*place, name), scope, datastores or {}, defaults or {}, defaults_place)
         if (step := reading.step()) is not None:
             found.append(step)
-    steps = tuple(found)
+    # Who takes a step's data waits for it anyway.
+    steps = tuple(
+        replace(s, after=tuple(n for n in s.after if n not in {o.step for o in all_sources(s)})) for s in found
+    )
     _check_outputs(steps, value, scope)
     _check_order(steps, value, place, scope)
     return steps

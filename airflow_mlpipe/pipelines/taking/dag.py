@@ -100,12 +100,14 @@ def _rebase(dag: DAG) -> Callable[[str], str]:
 
 
 def _groups(dag: DAG, left_out: list[str]) -> tuple[Group, ...]:
+    from airflow.sdk.definitions.taskgroup import MappedTaskGroup
+
     found = []
     groups: Mapping[Any, Any] = dag.task_group.get_task_group_dict()  # the root has no name
     for name, group in groups.items():
         if name is None:
             continue
-        if type(group).__name__ != "TaskGroup":
+        if isinstance(group, MappedTaskGroup):
             left_out.append(f"group {name!r}: it is mapped")
         if (group.ui_color, group.ui_fgcolor) != ("CornflowerBlue", "#000"):
             left_out.append(f"group {name!r}: its colours")

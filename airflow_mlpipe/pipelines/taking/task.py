@@ -32,8 +32,13 @@ _ATTRIBUTES = {"outputs": "output_data", "resources": "step_resources"}
 def kind_of(task: Any) -> StepKind | None:
     """Which kind of step a task is; ``None`` for an ordinary operator, a function, and a class of an author's."""
     cls = getattr(task, "operator_class", None) if task.is_mapped else type(task)
-    kind = _KINDS.get(f"{getattr(cls, '__module__', '')}.{getattr(cls, '__qualname__', '')}")
+    kind = class_kind(cls)
     return None if task.is_mapped and kind in ("module", "transfer") else kind
+
+
+def class_kind(cls: Any) -> StepKind | None:
+    """Which kind of step a class is."""
+    return _KINDS.get(f"{getattr(cls, '__module__', '')}.{getattr(cls, '__qualname__', '')}")
 
 
 class TakenStep:

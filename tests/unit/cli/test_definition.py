@@ -24,6 +24,7 @@ def test_the_group_has_every_command() -> None:
         "why",
         "plan",
         "spec",
+        "graph",
         "ls",
         "show",
         "pin",
@@ -55,7 +56,7 @@ def test_the_group_of_modules_has_every_command() -> None:
     ]
 
 
-@pytest.mark.parametrize("command", (*COMMANDS, *MODULE_COMMANDS), ids=lambda c: c.name)
+@pytest.mark.parametrize("command", [*COMMANDS, *MODULE_COMMANDS], ids=lambda c: c.name)
 def test_every_command_can_be_imported(command: object) -> None:
     """The dotted path that is imported when the command is called leads to a function."""
     import importlib
@@ -64,7 +65,7 @@ def test_every_command_can_be_imported(command: object) -> None:
     assert callable(getattr(importlib.import_module(module), name))
 
 
-@pytest.mark.parametrize("command", (*COMMANDS, *MODULE_COMMANDS), ids=lambda c: c.name)
+@pytest.mark.parametrize("command", [*COMMANDS, *MODULE_COMMANDS], ids=lambda c: c.name)
 def test_every_command_can_write_json(command: object) -> None:
     """``-o json`` is the same everywhere."""
     assert any(o.flags == ("-o", "--output") for o in command.options)

@@ -52,7 +52,10 @@ def test_a_published_module_is_found_by_name_and_version(library: Library, scale
     assert done.is_new
     assert found == done.module
     assert found.author == "me"
-    assert {path for path, entry in library.contents.walk(found.code) if entry.kind == "file"} == {"module.yaml", "scale.py"}
+    assert {path for path, entry in library.contents.walk(found.code) if entry.kind == "file"} == {
+        "module.yaml",
+        "scale.py",
+    }
     assert library.names() == ["scale"]
     assert library.listing("scale").versions == ("1",)
 

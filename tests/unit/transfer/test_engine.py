@@ -368,3 +368,13 @@ def test_progress_is_said_while_files_are_sent(stores, lake):
     lines = [line for line in stores.said if " of 20 files, " in line and "KiB/s, " in line]
     assert lines
     assert stores.said[-1].startswith("sent 20 files, 19.5 KiB in ")
+
+
+def test_what_the_source_is_stays_known_when_the_destination_is_lost(stores, lake, shelf):
+    """By its tags: so a step says that its result is gone, and not that its input changed."""
+    age(lake)
+    stores.transfer("lake:raw/", "shelf:in")
+    shelf.delete(["in/a.csv"])
+    found = stores.look("lake:raw/", "shelf:in")
+    assert all(file.digest for file in found.files)
+    assert [file.path for file in found.plan.send] == ["a.csv"]
