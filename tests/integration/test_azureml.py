@@ -62,7 +62,7 @@ def test_an_imported_v2_pipeline_runs_on_local_data_and_is_reused(run_dag, examp
 
 @pytest.mark.slow
 def test_a_v1_script_runs_by_itself_without_a_scheduler(airflow_db, examples, tmp_path):
-    """`submit` starts it, `wait_for_completion` follows it, metrics are there afterwards, and `cancel` ends all of it."""
+    """`submit` starts it, `wait_for_completion` follows it, metrics are there, and `cancel` ends all of it."""
     mark = tmp_path / "sleeps"
     environment = {
         **os.environ,
