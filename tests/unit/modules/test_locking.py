@@ -161,9 +161,7 @@ def test_a_locked_module_of_a_package_has_to_be_installed_as_it_was(dag, dag_fil
         with pytest.raises(DefinitionError, match="is not what the lock file pins"):
             code_folder(found(dag_file, "scale"), Stores())
         install("2.0", SCALE_PY)
-        with pytest.raises(
-            DefinitionError, match=r"pins the module scale 1.0 of an installed.*2.0 of acme 1.0"
-        ):
+        with pytest.raises(DefinitionError, match=r"pins the module scale 1.0 of an installed.*2.0 of acme 1.0"):
             found(dag_file, "scale")
     finally:
         folders._installed_folders.cache_clear()
