@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from airflow_mlpipe.operators.transfer import DataTransferStep
     from airflow_mlpipe.pipelines.load import dag_from_spec, load_pipelines
     from airflow_mlpipe.pipelines.records import Pipeline
+    from airflow_mlpipe.pipelines.taking.dag import spec_of
+    from airflow_mlpipe.pipelines.taking.graph import graph_of
     from airflow_mlpipe.retries import RetryInfrastructure
     from airflow_mlpipe.triggers.changes import changes
     from airflow_mlpipe.values.outputs import Outputs
@@ -58,9 +60,11 @@ __all__ = [
     "Volatile",
     "changes",
     "dag_from_spec",
+    "graph_of",
     "load",
     "load_pipelines",
     "reuse_unchanged",
+    "spec_of",
     "step",
 ]
 
@@ -88,9 +92,11 @@ _HOME = {
     "Volatile": "model.data",
     "changes": "triggers.changes",
     "dag_from_spec": "pipelines.load",
+    "graph_of": "pipelines.taking.graph",
     "load": "hooks.values",
     "load_pipelines": "pipelines.load",
     "reuse_unchanged": "operators.any_operator",
+    "spec_of": "pipelines.taking.dag",
     "step": "decorators.step",
 }
 

@@ -92,14 +92,18 @@ def airflow_db(airflow_home: Path) -> None:
 
 
 @pytest.fixture
-def run_dag(airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagRunner:
+def run_dag(airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagRunner]:
     """Run DAGs in this process, each to its end: ``run_dag(source, conf=..., files=...)``; see ``support.dags``.
 
-    The workspace is new and empty for each test, so that no test reuses what another executed.
+    The workspace is new and empty for each test, so that no test reuses what another executed; and no test finds the
+    modules that another one's DAG imported.
     """
     monkeypatch.setenv("AIRFLOW__MLPIPE__WORKSPACE", (tmp_path / "workspace").as_uri())
     monkeypatch.setenv("AIRFLOW__MLPIPE__CACHE", str(tmp_path / "cache"))
-    return DagRunner(folder=tmp_path / "dags", workspace=tmp_path / "workspace", monkeypatch=monkeypatch)
+    yield DagRunner(folder=tmp_path / "dags", workspace=tmp_path / "workspace", monkeypatch=monkeypatch)
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(f"{tmp_path}{os.sep}"):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

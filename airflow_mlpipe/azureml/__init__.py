@@ -17,6 +17,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlpipe.azureml.refused import REFUSED
 
 if TYPE_CHECKING:
+    from airflow_mlpipe.azureml.auth import (
+        AzureCliAuthentication,
+        InteractiveLoginAuthentication,
+        MsiAuthentication,
+        ServicePrincipalAuthentication,
+    )
     from airflow_mlpipe.azureml.compute import (
         AmlCompute,
         ComputeInstance,
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     )
     from airflow_mlpipe.azureml.context import Run
     from airflow_mlpipe.azureml.data import DataPath, DataPathComputeBinding, DataReference
-    from airflow_mlpipe.azureml.dataset import Dataset, FileDataset
+    from airflow_mlpipe.azureml.dataset import Dataset, DatasetConsumptionConfig, FileDataset
     from airflow_mlpipe.azureml.datastore import Datastore
     from airflow_mlpipe.azureml.environment import CondaDependencies, DockerSection, Environment, PythonSection
     from airflow_mlpipe.azureml.experiment import Experiment
@@ -40,13 +46,20 @@ if TYPE_CHECKING:
     )
     from airflow_mlpipe.azureml.parameters import PipelineParameter
     from airflow_mlpipe.azureml.pipeline import Pipeline
-    from airflow_mlpipe.azureml.run import ActivityFailedException, PipelineRun, PortDataReference, StepRun
+    from airflow_mlpipe.azureml.run import ActivityFailedException, PipelineRun, PortDataReference, RunDetails, StepRun
     from airflow_mlpipe.azureml.runconfig import DockerConfiguration, MpiConfiguration, RunConfiguration
     from airflow_mlpipe.azureml.steps import CommandStep, PythonScriptStep, StepSequence
+    from airflow_mlpipe.azureml.transfer import DataTransferStep
     from airflow_mlpipe.azureml.warn import AzureMLWarning
     from airflow_mlpipe.azureml.workspace import Workspace
 
 _HOME = {
+    "auth": (
+        "AzureCliAuthentication",
+        "InteractiveLoginAuthentication",
+        "MsiAuthentication",
+        "ServicePrincipalAuthentication",
+    ),
     "compute": (
         "AmlCompute",
         "ComputeInstance",
@@ -57,7 +70,7 @@ _HOME = {
     ),
     "context": ("Run",),
     "data": ("DataPath", "DataPathComputeBinding", "DataReference"),
-    "dataset": ("Dataset", "FileDataset"),
+    "dataset": ("Dataset", "DatasetConsumptionConfig", "FileDataset"),
     "datastore": ("Datastore",),
     "environment": ("CondaDependencies", "DockerSection", "Environment", "PythonSection"),
     "experiment": ("Experiment",),
@@ -65,9 +78,10 @@ _HOME = {
     "outputs": ("InputPortBinding", "OutputFileDatasetConfig", "OutputPortBinding", "PipelineData"),
     "parameters": ("PipelineParameter",),
     "pipeline": ("Pipeline",),
-    "run": ("ActivityFailedException", "PipelineRun", "PortDataReference", "StepRun"),
+    "run": ("ActivityFailedException", "PipelineRun", "PortDataReference", "RunDetails", "StepRun"),
     "runconfig": ("DockerConfiguration", "MpiConfiguration", "RunConfiguration"),
     "steps": ("CommandStep", "PythonScriptStep", "StepSequence"),
+    "transfer": ("DataTransferStep",),
     "warn": ("AzureMLWarning",),
     "workspace": ("Workspace",),
 }
@@ -84,6 +98,7 @@ __all__ = [
     "VERSION",
     "ActivityFailedException",
     "AmlCompute",
+    "AzureCliAuthentication",
     "AzureMLWarning",
     "CommandStep",
     "ComputeInstance",
@@ -94,7 +109,9 @@ __all__ = [
     "DataPath",
     "DataPathComputeBinding",
     "DataReference",
+    "DataTransferStep",
     "Dataset",
+    "DatasetConsumptionConfig",
     "Datastore",
     "DockerConfiguration",
     "DockerSection",
@@ -102,10 +119,12 @@ __all__ = [
     "Experiment",
     "FileDataset",
     "InputPortBinding",
+    "InteractiveLoginAuthentication",
     "Module",
     "ModuleStep",
     "ModuleVersion",
     "MpiConfiguration",
+    "MsiAuthentication",
     "OutputFileDatasetConfig",
     "OutputPortBinding",
     "Pipeline",
@@ -118,6 +137,8 @@ __all__ = [
     "RemoteCompute",
     "Run",
     "RunConfiguration",
+    "RunDetails",
+    "ServicePrincipalAuthentication",
     "StepRun",
     "StepSequence",
     "Workspace",

@@ -17,6 +17,19 @@ class ComputeTargetException(MLPipeError):  # noqa: N818 - its name in v1
     """v1's error for a compute that does not exist.  It is never raised: scripts catch it."""
 
 
+class _Status(str):
+    """What v1's objects answer, which scripts print as a dict."""
+
+    __slots__ = ()
+
+    def serialize(self) -> dict[str, str]:
+        """As a dict."""
+        return {"provisioningState": str(self)}
+
+
+READY = _Status("Succeeded")
+
+
 class ComputeTarget:
     """A compute by its name in v1."""
 
@@ -49,12 +62,17 @@ class ComputeTarget:
 
     def get_status(self) -> str:
         """It is ready."""
-        return "Succeeded"
+        return READY
 
     @property
     def provisioning_state(self) -> str:
         """It is ready."""
-        return "Succeeded"
+        return READY
+
+    @property
+    def type(self) -> str:
+        """The kind that v1 would say; here a name is a name."""
+        return "AmlCompute" if type(self) is ComputeTarget else type(self).__name__
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlpipe.azureml.data import DataPath, DataReference, check_store
+from airflow_mlpipe.azureml.data import DataPath, DataPathComputeBinding, DataReference, check_store
 from airflow_mlpipe.azureml.datastore import Datastore
-from airflow_mlpipe.azureml.outputs import refuse_tables
+from airflow_mlpipe.azureml.outputs import InputPortBinding, refuse_tables
+from airflow_mlpipe.azureml.parameters import PipelineParameter
 from airflow_mlpipe.azureml.warn import ignored
 from airflow_mlpipe.errors import ConfigurationError, DefinitionError
+from airflow_mlpipe.model import data as model
 
 if TYPE_CHECKING:
     from airflow_mlpipe.azureml.workspace import Workspace
 
 
-class FileDataset:
+class UrlDatastore(Datastore):
+    """The folder of a URL, of an object store.
+
+    :raises DefinitionError: for a URL that is none.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.name = re.sub(r"[^\w.-]+", "_", url.partition("://")[2].partition("/")[0])[:90] or "web"
+        self._model = model.Datastore(self.name, url=url)
+
+
+class FileDataset(DataPath):
     """Files at one path of a datastore."""
 
-    def __init__(self, datastore: Datastore, path: str, name: str = "") -> None:
-        self.datastore = datastore
-        self.path = path
-        self.name = name
+    @property
+    def path(self) -> str:
+        """In the datastore."""
+        return self.path_on_datastore
 
     def as_named_input(self, name: str) -> DataReference:
         """The files as an input of this name."""
@@ -48,13 +62,31 @@ class FileDataset:
         return f"FileDataset({self.datastore.name!r}, {self.path!r})"
 
 
+class DatasetConsumptionConfig:
+    """A dataset, or a parameter whose default is one, as an input of this name."""
+
+    def __new__(cls, name: str, dataset: Any, mode: str = "mount", **others: Any) -> Any:
+        """The input.  :raises DefinitionError: for what is no dataset of files."""
+        if isinstance(dataset, PipelineParameter) and isinstance(dataset.default_value, DataPath):
+            return InputPortBinding(name, (dataset, DataPathComputeBinding()))
+        if not isinstance(dataset, FileDataset):
+            raise DefinitionError(
+                "dataset is one of files",
+                where=f"DatasetConsumptionConfig({name!r})",
+                given=dataset,
+                fix="for a path that a run can replace: PipelineParameter(name, DataPath(datastore, path))",
+            )
+        ignored(f"DatasetConsumptionConfig({name!r})", others, why="inputs lie in a folder of the step")
+        return dataset.as_named_input(name)
+
+
 class _Files:
     @staticmethod
     def from_files(path: Any, validate: bool = True, **others: Any) -> FileDataset:
         """Files of a datastore.
 
-        :param path: ``(datastore, path)``, a DataPath, or a list of one of these.
-        :raises DefinitionError: for several paths (a glob is one), and for a URL.
+        :param path: ``(datastore, path)``, a DataPath, a URL, or a list of one of these.
+        :raises DefinitionError: for several paths (a glob is one).
         """
         ignored("Dataset.File.from_files", others, why="files are taken as they are")
         if isinstance(path, Sequence) and not isinstance(path, (str, tuple)):
@@ -71,6 +103,16 @@ class _Files:
         if isinstance(path, tuple) and len(path) == 2:
             where = "Dataset.File.from_files(path)"
             return FileDataset(check_store(path[0], where=where), str(path[1]).lstrip("/"))
+        if isinstance(path, str) and path.lower().startswith(("http://", "https://")):
+            raise DefinitionError(
+                "a web server is no datastore",
+                where="Dataset.File.from_files",
+                given=path,
+                fix="download it to a datastore and give (datastore, path), or let a step download it",
+            )
+        if isinstance(path, str) and "://" in path:
+            store, _, name = path.rpartition("/")
+            return FileDataset(UrlDatastore(store), name)
         raise DefinitionError(
             "a dataset is a path in a datastore",
             where="Dataset.File.from_files",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_mlpipe.azureml.build import Built, closure
 from airflow_mlpipe.azureml.steps import PipelineStep, in_order
-from airflow_mlpipe.azureml.warn import ignored
+from airflow_mlpipe.azureml.warn import ignored, warn
 from airflow_mlpipe.azureml.where import calling_file, parsing
 from airflow_mlpipe.errors import DefinitionError
 
@@ -102,7 +102,7 @@ class Pipeline:
     @property
     def graph(self) -> dict[str, list[str]]:
         """The tasks that each task leads to."""
-        return {t: sorted(self.dag.get_task(t).downstream_task_ids) for t in self._built.task_ids.values()}
+        return {task.task_id: sorted(task.downstream_task_ids) for task in self.dag.tasks}
 
     def validate(self) -> list[str]:
         """What is wrong: nothing, or the pipeline could not have been made.  Says so as v1 did."""
@@ -129,9 +129,10 @@ class Pipeline:
             **others,
         )
 
-    def publish(self, *others: Any, **more: Any) -> NoReturn:
-        """v1's.  :raises DefinitionError: always, with what is done instead."""
-        raise DefinitionError("pipelines are not published by a script", where="Pipeline.publish", fix=_PUBLISH)
+    def publish(self, name: str | None = None, *others: Any, **more: Any) -> Published:
+        """What stands for the published pipeline: the DAG, once its file is deployed.  A warning says so."""
+        warn(f"Pipeline.publish: a script publishes nothing; {_PUBLISH}")
+        return Published(self, name or self.dag.dag_id)
 
     @staticmethod
     def load_yaml(*others: Any, **more: Any) -> NoReturn:
@@ -142,6 +143,27 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline({self.dag.dag_id!r}, {len(self._built.task_ids)} steps)"
+
+
+class Published:
+    """A published pipeline: a DAG of a deployment.
+
+    :ivar id: the DAG's. :ivar endpoint: where a POST starts a run, if ``MLPIPE_API_URL`` says where it is deployed.
+    """
+
+    def __init__(self, pipeline: Pipeline, name: str) -> None:
+        self._pipeline = pipeline
+        self.name = name
+        self.id = pipeline.dag.dag_id
+        url = os.environ.get("MLPIPE_API_URL", "").rstrip("/")
+        self.endpoint = f"{url}/api/v2/dags/{self.id}/dagRuns"
+
+    def submit(self, workspace: Workspace, experiment_name: str, **said: Any) -> Any:
+        """Start a run; see :meth:`Experiment.submit`."""
+        return self._pipeline.submit(experiment_name, **said)
+
+    def __repr__(self) -> str:
+        return f"Published({self.name!r})"
 
 
 def _check_default(given: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.experiment.errors import RunFailedError, UsageError, WaitTimeoutError
@@ -143,9 +143,9 @@ class PipelineRun:
         self._canceled = True
         self._run.cancel()
 
-    def publish_pipeline(self, *others: Any, **more: Any) -> NoReturn:
-        """v1's.  :raises DefinitionError: always."""
-        self.pipeline.publish()
+    def publish_pipeline(self, name: str | None = None, *others: Any, **more: Any) -> Any:
+        """See :meth:`Pipeline.publish`."""
+        return self.pipeline.publish(name)
 
     def __repr__(self) -> str:
         return f"PipelineRun({self._run.dag_id!r}, {self.id!r})"
@@ -243,6 +243,19 @@ class StepRun:
 
     def __repr__(self) -> str:
         return f"StepRun({self.name!r}, {self.get_status()!r})"
+
+
+class RunDetails:
+    """v1's widget of a notebook: here a line for each step."""
+
+    def __init__(self, run_instance: Any) -> None:
+        self._run = run_instance
+
+    def show(self, **others: Any) -> None:
+        """Write what is known now."""
+        if isinstance(self._run, PipelineRun):
+            steps = "".join(f"\n  {step.name}: {step.get_status()}" for step in self._run.get_steps())
+            sys.stdout.write(f"{self._run.id}: {self._run.get_status()}{steps}\n")
 
 
 class PortDataReference:

@@ -261,8 +261,8 @@ COMMANDS = (
         name="import",
         help="Make DAGs of the pipelines of another system",
         description=(
-            "Make DAGs of Azure ML v2 YAML: a pipeline, a component or a job, or all pipelines of a folder. What has no "
-            "equivalent is listed with its file and line. Exit code: 0 all were imported, 1 some were not."
+            "Make DAGs of Azure ML v2 YAML: a pipeline, a component or a job, or all pipelines of a folder. What has "
+            "no equivalent is listed with file and line. Exit code: 0 all were imported, 1 some were not."
         ),
         function="airflow_mlpipe.cli.imports.import_pipelines",
         options=(

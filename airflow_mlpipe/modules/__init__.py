@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from airflow_mlpipe.modules.cases import run_cases as test
     from airflow_mlpipe.modules.locking import unlocked
     from airflow_mlpipe.modules.making import init
-    from airflow_mlpipe.operators.module_making import from_function, from_step
+    from airflow_mlpipe.operators.module_of_function import from_function
+    from airflow_mlpipe.operators.module_of_step import from_step
 
 _HOME = {
     "deprecate": "modules.api",
     "diff": "modules.api",
-    "from_function": "operators.module_making",
-    "from_step": "operators.module_making",
+    "from_function": "operators.module_of_function",
+    "from_step": "operators.module_of_step",
     "init": "modules.making",
     "lock": "modules.api",
     "ls": "modules.api",

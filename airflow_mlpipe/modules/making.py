@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from airflow_mlpipe.errors import DefinitionError
+from airflow_mlpipe.modules.definition import API, FILE, ModuleDefinition
 from airflow_mlpipe.modules.reading import read_module
 from airflow_mlpipe.modules.requests import check_module_name
 
@@ -97,3 +99,41 @@ def init(folder: str | Path, *, name: str | None = None) -> list[Path]:
         written.append(path)
     read_module(folder)  # a skeleton with a mistake would be ours
     return written
+
+
+def write_folder(
+    folder: Path,
+    name: str,
+    version: str,
+    about: Mapping[str, Any],
+    document: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    executable: Mapping[str, bool],
+) -> ModuleDefinition:
+    """Write the folder of a module, and read it.
+
+    :param about, document: members of its ``module.yaml``. :param files: its code. :param executable: which of it are.
+    :raises DefinitionError: when the folder holds something, and for mistakes.
+    """
+    import yaml
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DefinitionError("the folder is there already", where=f"module {name}", given=str(folder))
+    head = {"api": API, "name": name, "version": version, **about}
+    members = {key: value for key, value in {**head, **document}.items() if value not in ({}, [], None)}
+    text = yaml.safe_dump(members, sort_keys=False, allow_unicode=True, width=110)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, data in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        if executable.get(path):
+            target.chmod(0o755)
+    (folder / FILE).write_text(text, encoding="utf-8")
+    return read_module(folder)
+
+
+def check_known(left: Mapping[str, str], ports: list[str], where: str) -> None:
+    """Types that are left over are of no port.  :raises DefinitionError: naming them."""
+    if left:
+        raise DefinitionError("types are of ports", where=where, given=sorted(left), valid=ports)

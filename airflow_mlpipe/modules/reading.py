@@ -15,18 +15,15 @@ from airflow_mlpipe.model.resources import Resources
 from airflow_mlpipe.modules.definition import (
     API,
     FILE,
-    InputDeclaration,
     ModuleDefinition,
     ModuleKind,
-    OutputDeclaration,
     environment_from_json,
     resources_from_json,
 )
 from airflow_mlpipe.modules.params import problem, schema_problem
 from airflow_mlpipe.modules.reading_arguments import check_arguments
+from airflow_mlpipe.modules.reading_ports import Ports
 from airflow_mlpipe.modules.requests import check_module_name, parse_version
-from airflow_mlpipe.modules.types import PortType
-from airflow_mlpipe.written.members import Members
 from airflow_mlpipe.written.mistakes import WrittenError
 from airflow_mlpipe.written.places import Place, Written, read_yaml
 
@@ -45,8 +42,6 @@ _MEMBERS = (
         "deterministic",
     ),
 )
-_INPUT = ("type", "kind", "optional", "many", "description")
-_OUTPUT = ("type", "kind", "filename", "optional", "description", "from")
 _ENVIRONMENT = ("requirements", "packages", "python", "image", "variables", "pass_variables")
 _RESOURCES = ("cpu", "memory", "gpu", "shm", "disk")
 _MODES = ("closure", "directory")
@@ -81,7 +76,7 @@ def parse_module(text: str, *, file: str, folder: Path | None = None) -> ModuleD
     return definition
 
 
-class _Reading(Members):
+class _Reading(Ports):
     def __init__(self, written: Written, folder: Path | None) -> None:
         super().__init__(written)
         self.folder = folder
@@ -99,8 +94,7 @@ class _Reading(Members):
         self.known((), top, _MEMBERS)
         kind = self._kind(top)
         source = self.relative(("source",), top.get("source", "."))
-        inputs = tuple(i for n, m in self._ports("inputs", top) if (i := self._input(n, m)) is not None)
-        outputs = tuple(o for n, m in self._ports("outputs", top) if (o := self._output(n, m, kind)) is not None)
+        inputs, outputs = self.inputs(top), self.outputs(top, kind)
         definition = ModuleDefinition(
             name=self._name(top),
             version=self._version(top),
@@ -154,69 +148,6 @@ class _Reading(Members):
         text = self.written.places.texts.get(("version",), top.get("version"))
         self.take(("version",), text, parse_version, None)
         return str(text)
-
-    # ---- ports ---------------------------------------------------------------------------------------------------
-
-    def _ports(self, side: str, top: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-        found: list[tuple[str, Mapping[str, Any]]] = []
-        for name, said in self.mapping((side,), top.get(side)).items():
-            place = (side, name)
-            self.take(place, name, lambda v: check_port(v, where=side), "", of_key=True)
-            if isinstance(said, str):
-                found.append((name, {"type": said}))
-            elif said is None:
-                found.append((name, {}))
-            elif isinstance(said, Mapping):
-                self.known(place, said, _INPUT if side == "inputs" else _OUTPUT)
-                found.append((name, said))
-            else:
-                self.mistakes.add(place, "a port is a type, or a mapping", given=said)
-        return found
-
-    def _type(self, place: Place, said: Mapping[str, Any], kind: Any) -> PortType | None:
-        where = (*place, "type") if "type" in said else place
-        return self.take(where, said.get("type", "any"), lambda v: PortType(v, kind), None)
-
-    def _input(self, name: str, said: Mapping[str, Any]) -> InputDeclaration | None:
-        place = ("inputs", name)
-        if (found := self._type(place, said, said.get("kind"))) is None:
-            return None
-        return InputDeclaration(
-            name=name,
-            type=found,
-            optional=self.flag((*place, "optional"), said.get("optional", False)),
-            many=self.flag((*place, "many"), said.get("many", False)),
-            description=self.text((*place, "description"), said.get("description", "")),
-        )
-
-    def _output(self, name: str, said: Mapping[str, Any], kind: ModuleKind) -> OutputDeclaration | None:
-        place = ("outputs", name)
-        filename = said.get("filename")
-        if filename is not None:
-            filename = self.relative((*place, "filename"), filename)
-            if "/" in filename:
-                self.mistakes.add((*place, "filename"), "one name, not a path", given=filename)
-        is_file = filename is not None or str(said.get("type", "")).partition(".")[0] == "file"
-        # Of what a function returns, its type decides whether it is a file.
-        undecided = kind in ("pipeline", "function")
-        wanted = said.get("kind", None if undecided else "file" if is_file else "folder")
-        if kind == "function" and (filename is not None or "kind" in said):
-            self.mistakes.add(place, "the type of what a function returns decides whether it is a file, and its name")
-        if (found := self._type(place, said, wanted)) is None:
-            return None
-        if filename is not None and found.kind != "file":
-            self.mistakes.add((*place, "filename"), "a folder has no filename", given=filename)
-        if (kind == "pipeline") != ("from" in said):
-            what = "says which inner output it is" if kind == "pipeline" else "is for a module of steps"
-            self.mistakes.add((*place, "from"), f"from {what}", fix="from: ${steps.NAME.outputs.NAME}")
-        return OutputDeclaration(
-            name=name,
-            type=found,
-            filename=filename,
-            optional=self.flag((*place, "optional"), said.get("optional", False)),
-            description=self.text((*place, "description"), said.get("description", "")),
-            source=self.text((*place, "from"), said["from"]) if "from" in said else None,
-        )
 
     # ---- parameters and program ----------------------------------------------------------------------------------
 

@@ -37,12 +37,14 @@ class DataEdges:
     """The data edges of one DAG, for as long as its file is parsed.
 
     :ivar producers: of each data object, by its ``id``: itself, its step, and the name of the step's output that it is.
+    :ivar modules: by request, what it was resolved to: the same for every step of a DAG.
     :ivar files: scripts, folders and requirements that were seen to exist: each is looked at once a parse.
     """
 
     producers: dict[int, tuple[PipelineData, AbstractOperator, str]] = field(default_factory=dict)
     waiting: list[_Waiting] = field(default_factory=list)
     files: set[tuple[object, ...]] = field(default_factory=set)
+    modules: dict[str, object] = field(default_factory=dict)
 
     def produce(
         self, step: AbstractOperator, outputs: Iterable[PipelineData], known: Mapping[str, PipelineData] | None = None

@@ -7,13 +7,11 @@ whatever DAG, team and version.
 
 from __future__ import annotations
 
-import importlib
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk.bases.operator import BaseOperatorMeta
-from airflow.sdk.definitions._internal.contextmanager import DagContext, TaskGroupContext
+from airflow.sdk.definitions._internal.contextmanager import DagContext
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.data import PipelineData
@@ -23,9 +21,9 @@ from airflow_mlpipe.model.reuse import Reuse
 from airflow_mlpipe.modules.commands import command_of
 from airflow_mlpipe.modules.definition import FILE, NO_CODE
 from airflow_mlpipe.modules.params import check_param, complete_params, rendered
-from airflow_mlpipe.modules.resolving import resolve_module
 from airflow_mlpipe.operators.base import StepOperator
 from airflow_mlpipe.operators.definition import check_files
+from airflow_mlpipe.operators.module_call import ModuleMeta, find_module, params_of, refuse_program
 from airflow_mlpipe.operators.module_functions import declare_ports, function_inputs, key_of
 from airflow_mlpipe.operators.module_mapped import PARAMS, ModulePartial
 from airflow_mlpipe.operators.module_ports import bind_inputs, bind_outputs
@@ -43,25 +41,7 @@ if TYPE_CHECKING:
     from airflow_mlpipe.modules.resolved import ResolvedModule
 
 
-class _ModuleMeta(BaseOperatorMeta):
-    """Takes ``params`` before Airflow does."""
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - of a metaclass
-        if kwargs.get("_airflow_from_mapped"):
-            return super().__call__(*args, **kwargs)
-        if "params" in kwargs:
-            kwargs[PARAMS] = kwargs.pop("params")
-        if "module" in kwargs:
-            where = f"step {kwargs.get('task_id')!r}"
-            kwargs["dag"] = dag = kwargs.get("dag") or DagContext.get_current()
-            found = resolve_module(kwargs["module"], _dag_file(dag, where), where=where)
-            if found.definition.kind == "pipeline":
-                return _group(found, kwargs, where)
-            kwargs["resolved"] = found
-        return super().__call__(*args, **kwargs)
-
-
-class ModuleStep(StepOperator, metaclass=_ModuleMeta):
+class ModuleStep(StepOperator, metaclass=ModuleMeta):
     """Runs a module.
 
     A module that has steps becomes a TaskGroup of them; ``outputs`` of that are the module's.
@@ -106,9 +86,11 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
         **kwargs: Any,
     ) -> None:
         where = f"step {task_id!r}"
-        _refuse_program(kwargs, where)
-        found = resolved or resolve_module(module, _dag_file(kwargs.get("dag"), where), where=where)
+        refuse_program(kwargs, where)
+        found = resolved or find_module(module, kwargs.get("dag"), where)
         definition = found.definition
+        if definition.kind == "pipeline":
+            raise DefinitionError("a module that has steps is said in the step itself", where=where, fix="module=...")
         mapped = bool(getattr(self, "_BaseOperator__from_mapped", False))
         if not mapped:
             inputs = bind_inputs(definition, inputs, where=where)
@@ -129,7 +111,7 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
             inputs=inputs,
             outputs=own,
             parameters=complete_params(
-                definition.params, _mapping(module_params, where), where=where, deferred=is_deferred
+                definition.params, params_of(module_params, where), where=where, deferred=is_deferred
             ),
             source_directory=None if definition.kind == "function" else definition.source,
             script_name=None if definition.kind == "function" else definition.script,
@@ -156,11 +138,11 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
     def partial(cls, **kwargs: Any) -> ModulePartial:
         """The half of a mapped step that all instances share; ``params`` of it and of ``expand`` are put together."""
         where = f"step {kwargs.get('task_id')!r}"
-        _refuse_program(kwargs, where)
+        refuse_program(kwargs, where)
         if "params" in kwargs:
-            kwargs[PARAMS] = _mapping(kwargs.pop("params"), where)
+            kwargs[PARAMS] = params_of(kwargs.pop("params"), where)
         dag = kwargs.get("dag") or DagContext.get_current()
-        found = resolve_module(kwargs.get("module"), _dag_file(dag, where), where=where)
+        found = find_module(kwargs.get("module"), dag, where)
         if found.definition.kind == "pipeline":
             raise DefinitionError(
                 f"the module {found.definition.label} has steps, and several steps cannot be mapped at once",
@@ -232,7 +214,7 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
         definition = self.resolved.definition
         if definition.kind != "function":
             return None
-        from airflow_mlpipe.modules.fetching import function_code
+        from airflow_mlpipe.modules.functions import function_code
 
         return function_code(definition, os.path.dirname(self.definition_file("")), cache)
 
@@ -268,37 +250,3 @@ class ModuleStep(StepOperator, metaclass=_ModuleMeta):
             outputs=[output.name for output in self.output_data],
             params=parameters,
         )
-
-
-def _group(found: ResolvedModule, kwargs: dict[str, Any], where: str) -> Any:
-    """The TaskGroup of a module that has steps."""
-    _refuse_program(kwargs, where)
-    kwargs.setdefault("task_group", TaskGroupContext.get_current(kwargs["dag"]))
-    # By its name: what builds several steps stands above the steps.
-    build = importlib.import_module("airflow_mlpipe.pipelines.module_group")
-    return build.build_group(found, **kwargs)
-
-
-def _mapping(given: Any, where: str) -> Mapping[str, Any]:
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise DefinitionError("params of a module is a dict of name to value", where=where, given=given)
-    return given
-
-
-def _refuse_program(given: Collection[str], where: str) -> None:
-    for name in ("arguments", "command", "script_name", "source_directory", "include", "code", "parameters"):
-        if name in given:
-            fix = "give params={...}" if name == "parameters" else "write a module, or a ScriptStep"
-            raise DefinitionError(f"{name} is the module's to say", where=where, fix=fix)
-
-
-def _dag_file(dag: Any, where: str) -> str:
-    if dag is None:
-        raise DefinitionError(
-            "the step belongs to no DAG",
-            where=where,
-            fix="create it inside `with DAG(...)` or an @dag function, or pass dag=",
-        )
-    return str(dag.fileloc)

@@ -28,7 +28,10 @@ class Members:
         for name in given:
             if name not in members:
                 close = difflib.get_close_matches(name, members, 1)
-                if close:
+                if given[name] is None and " " in name:
+                    fix = "quote the text before it: between { and } a comma ends a text"
+                    self.mistakes.add((*place, name), "unknown member", fix=fix, of_key=True)
+                elif close:
                     self.mistakes.add((*place, name), "unknown member", fix=f"write {close[0]}", of_key=True)
                 else:
                     self.mistakes.add((*place, name), "unknown member", valid=members, of_key=True)

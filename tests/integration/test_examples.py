@@ -131,3 +131,37 @@ def test_the_gpu_example_goes_to_another_compute_by_a_word(run_dag, examples, mo
     step = run_dag.parse(folder=examples, dag_id="gpu").get_task("train")
     assert (step.compute_target, step.environment.image) == ("docker", "pytorch/pytorch:latest")
     assert step.step_resources.gpu.count == 2
+
+
+def test_a_second_team_reuses_what_the_first_computed_with_the_same_modules(run_dag, examples):
+    """Another DAG, other task ids, no template for the parameter: preparation and training are reused."""
+    botany = run_dag(folder=examples, dag_id="team_botany")
+    assert botany.executed == ["retrain.evaluate", "retrain.prepare", "retrain.train"], botany.log
+    greenhouse = run_dag(folder=examples, dag_id="team_greenhouse")
+    assert (greenhouse.reused, greenhouse.executed) == (["clean", "fit"], ["predict"]), greenhouse.log
+    assert run_dag(folder=examples, dag_id="team_greenhouse").executed == []
+    more = run_dag(folder=examples, dag_id="team_botany", conf={"epochs": 61})
+    assert more.reused == ["retrain.prepare"]
+
+
+@pytest.mark.parametrize("name", ["prepare", "train", "evaluate", "batch-score"])
+def test_the_modules_of_the_examples_pass_their_tests(name: str, tmp_path: Path, monkeypatch):
+    """The cases in their folders."""
+    from airflow_mlpipe import modules
+
+    monkeypatch.setenv("AIRFLOW__MLPIPE__CACHE", str(tmp_path / "cache"))
+    (result,) = modules.test(EXAMPLES / "modules" / name)
+    assert result.problems == ()
+
+
+@pytest.mark.slow
+def test_the_pipeline_in_yaml_runs_and_shares_its_steps_with_the_dag_in_python(run_dag, examples):
+    """What the YAML has executed, the DAG of the same scripts reuses; the rest of that executes."""
+    first = run_dag(folder=examples, dag_id="digits_in_yaml")
+    assert first.state == "success", first.log
+    assert len(first.executed) == 9
+    second = run_dag(folder=examples, dag_id="digits")
+    assert second.state == "success", second.log
+    steps = [f"{kind}.{step}" for kind in ("pixels", "pca") for step in ("features", "train", "evaluate")]
+    assert second.reused == sorted(["prepare", *steps])
+    assert run_dag(folder=examples, dag_id="digits_in_yaml").executed == []

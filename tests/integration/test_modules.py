@@ -10,6 +10,7 @@ import pytest
 from support.modules import SCALE_PY, write_module
 
 from airflow_mlpipe import modules
+from airflow_mlpipe.cli.plan import module_moves
 
 NUMBERS = "numbers = DataReference(Datastore('lake', url={lake!r}), 'numbers.txt', name='raw')\n"
 IMPORTS = "from airflow_mlpipe import DataReference, Datastore, ModuleStep, PipelineData, ScriptStep, step\n"
@@ -134,6 +135,7 @@ with DAG("d", schedule=None):
 
 
 GIVEN = """
+from pathlib import Path
 from airflow_mlpipe import Outputs
 
 @step
@@ -152,15 +154,21 @@ def middle(numbers):
 
 
 @step
+def words(path: Path) -> int:
+    return len(path.read_text().split())
+
+
+@step
 def largest(numbers: list) -> dict:
     return {"largest": max(numbers)}
 """
 OF_FUNCTIONS = """
 with DAG("made", schedule=None, params={"width": Param(2, type="number")}):
-    numbers = given()
+    raw, numbers = numbers, given()
     a = ModuleStep(task_id="a", module="spread", inputs={"numbers": numbers}, params={"width": "{{ params.width }}"})
     c = ModuleStep(task_id="c", module="largest", inputs={"numbers": numbers})
     ModuleStep(task_id="d", module="./modules/show", inputs={"value": c.outputs["value"]})
+    ModuleStep(task_id="e", module="words", inputs={"path": raw})
 """
 SHOW = """
     api: mlpipe/module/v1
@@ -171,7 +179,7 @@ SHOW = """
     """
 
 
-def test_a_function_becomes_a_module_with_one_call(run_dag):
+def test_a_function_becomes_a_module_with_one_call(run_dag, numbers: str):
     """With what it reaches of its file; its values travel as those of a function step."""
     run_dag.write({"made.py": IMPORTS + GIVEN + SPREAD})
     space = importlib.util.spec_from_file_location("made", run_dag.folder / "made.py")
@@ -180,15 +188,89 @@ def test_a_function_becomes_a_module_with_one_call(run_dag):
     folder = run_dag.folder / "modules"
     spread = modules.from_function(made.spread, folder / "spread", inputs=["numbers"], owner="me")
     modules.from_function(made.largest, folder / "largest", inputs=["numbers"], types={"value": "metrics"})
+    modules.from_function(made.words, folder / "words")
     assert (spread.kind, spread.function, spread.owner) == ("function", "spread", "me")
     assert [p.name for p in spread.inputs] == ["numbers"]
     assert spread.params == {"width": {"type": "number", "default": 1.0}}
     assert [p.name for p in spread.outputs] == ["low", "high"]
     assert "largest" not in (folder / "spread" / "made.py").read_text()
     write_module(folder / "show", SHOW)
-    run = run_dag(IMPORTS + GIVEN + OF_FUNCTIONS)
+    run = run_dag(numbers + GIVEN + OF_FUNCTIONS)
     assert run.state == "success", run.log
     assert (run["a"].xcoms["low"], run["a"].xcoms["high"]) == (1.0, 5.0)
     assert '{"largest":6.0}' in run["d"].log.replace(" ", "")
+    assert run["e"].xcoms["return_value"] == 3
     again = run_dag(conf={"width": 2})
     assert "a" in again.reused
+
+
+IGNORED = """
+from airflow_mlpipe import Reuse
+
+with DAG("d", schedule=None):
+    ModuleStep(task_id="scale", module="scale", inputs={"numbers": numbers}, params={"factor": FACTOR},
+               reuse=Reuse(ignore=["factor"]))
+"""
+
+
+def test_a_parameter_that_is_ignored_is_in_the_command_and_does_not_count(run_dag, numbers: str):
+    """As a parameter of any step; another value does not execute it."""
+    write_module(run_dag.folder / "modules" / "scale")
+    first = run_dag(numbers + IGNORED.replace("FACTOR", "4"))
+    assert "scaled [4.0, 8.0, 12.0]" in first["scale"].log
+    assert run_dag(numbers + IGNORED.replace("FACTOR", "5"))["scale"].decision == "reused"
+
+
+MAYBE = """
+with DAG("d", schedule=None):
+    maybe = ModuleStep(task_id="maybe", module="./modules/maybe", params={"write": WRITE})
+    ModuleStep(task_id="scale", module="scale", inputs={"numbers": numbers, "shift": maybe.outputs["shift"]})
+"""
+MAYBE_MODULE = """
+    api: mlpipe/module/v1
+    name: maybe
+    version: 1.0
+    outputs: {shift: {type: file, optional: true}}
+    params: {write: {type: boolean}}
+    command: [sh, -c, 'if [ "$1" = True ]; then echo 10 > "$2"; fi', sh, "${params.write}", "${outputs.shift}"]
+    """
+
+
+def test_an_argument_in_a_list_is_left_out_when_upstream_wrote_nothing(run_dag, numbers: str):
+    """And is there when it did: what is optional is known in the run."""
+    write_module(run_dag.folder / "modules" / "scale")
+    write_module(run_dag.folder / "modules" / "maybe", MAYBE_MODULE)
+    without = run_dag(numbers + MAYBE.replace("WRITE", "False"))
+    assert "scaled [2.0, 4.0, 6.0]" in without["scale"].log, without.log
+    with_it = run_dag(numbers + MAYBE.replace("WRITE", "True"))
+    assert "scaled [12.0, 14.0, 16.0]" in with_it["scale"].log
+
+
+RANGE = """
+with DAG("d", schedule=None):
+    ModuleStep(task_id="scale", module="scale>=1", inputs={"numbers": numbers})
+"""
+
+
+def test_a_locked_dag_runs_what_was_locked_until_it_is_locked_again(run_dag, numbers: str, publish, monkeypatch):
+    """``plan`` says what would move; locking moves it."""
+    publish("1.0")
+    modules.lock(run_dag.parse(numbers + RANGE))
+    publish("1.1", scale__py=SCALE_PY.replace("sum(numbers)", "sum(numbers) + 1"))
+    dag = run_dag.parse()
+    assert [str(move) for move in module_moves(dag)] == ["scale>=1: 1.0 of workspace -> 1.1 of workspace"]
+    assert "module scale 1.0 of workspace" in run_dag()["scale"].log
+    modules.lock(dag)
+    again = run_dag()
+    assert again["scale"].reasons == ["CODE scale.py changed"]
+    assert module_moves(run_dag.parse()) == []
+    modules.deprecate("scale@1.1", "use 2.0")
+    assert "the module scale 1.1 is deprecated: use 2.0" in run_dag()["scale"].log
+
+
+def test_a_deprecated_module_is_warned_of_at_parse(run_dag, numbers: str, publish):
+    """Once for a DAG, with the step."""
+    publish("1.0")
+    modules.deprecate("scale@1.0", "use 2.0")
+    with pytest.warns(UserWarning, match="step 'scale': the module scale 1.0 is deprecated: use 2.0"):
+        run_dag.parse(numbers + RANGE)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.pipelines.graph import Edge, Graph, GroupNode, Node, NodeKind, Port, data_node, make_graph
 from airflow_mlpipe.pipelines.origin import origin_of
-from airflow_mlpipe.pipelines.taking.task import kind_of
-from airflow_mlpipe.pipelines.taking.values import DataNames
+from airflow_mlpipe.pipelines.taking.task import class_kind
+from airflow_mlpipe.pipelines.taking.values import DataNames, schedule_record
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -21,6 +22,8 @@ def graph_of(dag: DAG) -> Graph:
     origin = origin_of(dag)
     taking = _Taking(DataNames(origin.pipeline.data if origin else ()))
     nodes = [taking.node(task) for task in dag.tasks]
+    with contextlib.suppress(LookupError):  # of objects of Airflow's, which are no data
+        schedule_record(dag.schedule, taking.data)
     data = [data_node(d.name, f"{d.datastore.name}/{d.path}") for d in taking.data.found]
     all_groups: Mapping[Any, Any] = dag.task_group.get_task_group_dict()  # the root has no name
     groups = [
@@ -82,7 +85,7 @@ def _is_ours(task: Any) -> bool:
 
 def _kind(task: Any) -> NodeKind:
     cls = task.operator_class if task.is_mapped else type(task)
-    known = kind_of(task)
+    known = class_kind(cls)
     if known is not None:
         return known
     own = getattr(cls, "kind", None) if _is_ours(task) else None

@@ -31,7 +31,7 @@ _FUNCTION = ("file", "name", "bindings", "names")
 _DATA = ("path", "name", "version", "identity")
 _PLACE = ("name", "url", "connection")
 _OUTPUT = ("name", "kind", "filename", "optional", "path")
-_ENVIRONMENT = ("requirements", "packages", "python", "image", "variables", "pass_variables")
+_ENVIRONMENT = ("requirements", "python", "image", "variables", "pass_variables")
 _SECRET = ("connection", "variable", "field")
 _RESOURCES = ("cpu", "memory", "shm", "disk")
 _GPU = ("count", "kind", "memory")
@@ -48,7 +48,7 @@ def step_to_json(step: StepSpec) -> dict[str, Any]:
         "inputs": [_input_to_json(port) for port in step.inputs],
         "resource_inputs": [_input_to_json(port) for port in step.resource_inputs],
         "outputs": [_output_to_json(port) for port in step.outputs],
-        "environment": _members(step.environment, _ENVIRONMENT),
+        "environment": _environment_to_json(step.environment),
         "secrets": {name: _members(secret, _SECRET) for name, secret in step.secrets.items()},
         "resources": _resources_to_json(step.resources) if step.resources else None,
         "reuse": _members(step.reuse, _REUSE)
@@ -70,7 +70,7 @@ def step_from_json(members: Mapping[str, Any]) -> StepSpec:
         inputs=tuple(map(_input, members["inputs"])),
         resource_inputs=tuple(map(_input, members["resource_inputs"])),
         outputs=tuple(map(_output, members["outputs"])),
-        environment=Environment(**_tupled(members["environment"], "pass_variables", "packages")),
+        environment=_environment(members["environment"]),
         secrets={name: Secret(**secret) for name, secret in members["secrets"].items()},
         resources=_resources(members["resources"]) if members["resources"] else None,
         reuse=Reuse(
@@ -83,6 +83,16 @@ def step_from_json(members: Mapping[str, Any]) -> StepSpec:
 def _members(value: object, names: tuple[str, ...]) -> dict[str, Any]:
     found = {name: getattr(value, name) for name in names}
     return {n: list(v) if isinstance(v, tuple) else dict(v) if isinstance(v, Mapping) else v for n, v in found.items()}
+
+
+def _environment_to_json(environment: Environment) -> dict[str, Any]:
+    """Packages only where there are some: documents without them are as they always were."""
+    return _members(environment, _ENVIRONMENT) | ({"packages": environment.packages} if environment.packages else {})
+
+
+def _environment(members: Mapping[str, Any]) -> Environment:
+    given = members if "packages" in members else {**members, "packages": ()}
+    return Environment(**_tupled(given, "pass_variables", "packages"))
 
 
 def _tupled(members: Mapping[str, Any], *names: str) -> dict[str, Any]:

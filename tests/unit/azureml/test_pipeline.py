@@ -282,3 +282,144 @@ def test_reuse_is_the_authors_choice(workspace, step):
     pipeline = Pipeline(workspace, steps=[step("never", allow_reuse=False), step("tagged", version="2")])
     assert pipeline.dag.get_task("never").reuse.policy == "never"
     assert pipeline.dag.get_task("tagged").reuse.version == "2"
+
+
+def test_a_transfer_is_a_step_with_an_output(workspace, step):
+    """What it delivers is an input of others, as v1's get_output."""
+    from airflow_mlpipe.azureml import DataTransferStep
+
+    raw = DataReference(Datastore(workspace, "swamp"), "raw", "in/raw.csv")
+    here = DataReference(Datastore(workspace, "lake"), "here", "copied/raw.csv")
+    move = DataTransferStep("move", raw, here, compute_target="adf")
+    read = step("read", inputs=[move.get_output()])
+    pipeline = Pipeline(workspace, steps=[read])
+    task = pipeline.dag.get_task("move")
+    assert upstream(pipeline, "read") == ["move"]
+    assert task.destination["path"] == "copied/raw.csv"
+    assert [o.kind for o in task.output_data] == ["file"]
+
+
+def test_a_transfer_of_a_directory(workspace):
+    """The type that is said, or the ending, tells a folder from a file."""
+    from airflow_mlpipe.azureml import DataTransferStep
+
+    raw = DataReference(Datastore(workspace, "swamp"), "raw", "in")
+    here = DataReference(Datastore(workspace, "lake"), "here", "copied.d")
+    move = DataTransferStep("move", raw, here, source_reference_type="directory")
+    task = Pipeline(workspace, steps=[move]).dag.get_task("move")
+    assert (task.inputs[0]["data"]["path"], task.destination["path"]) == ("in/", "copied.d/")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"destination_data_reference": None}, "the destination is a place in a datastore"),
+        ({"source_reference_type": "folder"}, r"not a type.*'directory'"),
+    ],
+)
+def test_a_transfer_that_cannot_be_is_refused(workspace, said, message):
+    """When it is made."""
+    from airflow_mlpipe.azureml import DataTransferStep
+
+    raw = DataReference(Datastore(workspace, "swamp"), "raw", "in")
+    here = DataReference(Datastore(workspace, "lake"), "here", "out")
+    with pytest.raises(DefinitionError, match=message):
+        DataTransferStep("move", **{"source_data_reference": raw, "destination_data_reference": here, **said})
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A module ``double@1.0`` beside the pipeline's file."""
+    from airflow_mlpipe.azureml import pipeline
+
+    folder = tmp_path / "modules" / "double"
+    folder.mkdir(parents=True)
+    (folder / "double.py").write_text("print('double')\n")
+    (folder / "module.yaml").write_text(
+        "api: mlpipe/module/v1\nname: double\nversion: '1.0'\ninputs: {numbers: folder}\noutputs: {doubled: folder}\n"
+        "params: {factor: {type: number, default: 2}}\nscript: double.py\n"
+        "arguments: [--in, '${inputs.numbers}', --out, '${outputs.doubled}', --factor, '${params.factor}']\n"
+    )
+    (tmp_path / "pipeline.py").write_text("# DAG\n")
+    monkeypatch.setattr(pipeline, "calling_file", lambda: str(tmp_path / "pipeline.py"))
+
+
+def test_a_module_step_binds_the_ports_of_a_module(module, workspace, step):
+    """By v1's maps, with the parameters of the module."""
+    from airflow_mlpipe.azureml import Module, ModuleStep
+
+    numbers, doubled, factor = PipelineData("n"), PipelineData("d"), PipelineParameter("factor", 3)
+    write = step("write", outputs=[numbers])
+    double = ModuleStep(
+        Module.get(workspace, name="double"),
+        version="1.0",
+        inputs_map={"numbers": numbers},
+        outputs_map={"doubled": doubled},
+        params={"factor": factor},
+    )
+    read = step("read", inputs=[doubled])
+    pipeline = Pipeline(workspace, steps=[read])
+    assert (upstream(pipeline, "double"), upstream(pipeline, "read")) == (["write"], ["double"])
+    assert pipeline.dag.get_task("double").parameters == {"factor": "{{ params.factor }}"}
+    assert [s.name for s in pipeline.steps] == ["write", "double", "read"]
+    assert write in pipeline.steps
+    assert double in pipeline.steps
+
+
+def test_a_module_that_is_not_there_is_told(module, workspace):
+    """With the versions that there are."""
+    from airflow_mlpipe.azureml import Module, ModuleStep
+
+    missing = ModuleStep(Module.get(workspace, name="double"), version="9")
+    with pytest.raises(DefinitionError, match=r"double"):
+        Pipeline(workspace, steps=[missing])
+
+
+def test_modules_are_published_by_the_command(workspace):
+    """A script publishes and creates nothing."""
+    from airflow_mlpipe.azureml import Module
+
+    with pytest.raises(DefinitionError, match="airflow mlpipe module publish"):
+        Module.create(workspace, "x", "y")
+
+
+def test_a_dataset_may_be_the_default_of_a_parameter(workspace, step):
+    """By v1's DatasetConsumptionConfig, under its name."""
+    from airflow_mlpipe.azureml import DatasetConsumptionConfig
+
+    files = Dataset.File.from_files((Datastore(workspace, "lake"), "raw/day=1"))
+    day = PipelineParameter("day", files)
+    given = DatasetConsumptionConfig("table", day).as_mount()
+    pipeline = Pipeline(workspace, steps=[step("s", arguments=[given])])
+    task = pipeline.dag.get_task("s")
+    assert task.arguments == [{"input": "table"}]
+    assert task.inputs[0]["data"]["path"] == "{{ params.day }}"
+    assert pipeline.dag.params.dump() == {"day": "raw/day=1"}
+
+
+def test_a_url_is_data_of_its_folder(workspace, step):
+    """Of an object store; a web server cannot be listed, and is refused."""
+    data = Dataset.File.from_files("s3://bucket/demo/titanic.csv").as_named_input("titanic")
+    (port,) = Pipeline(workspace, steps=[step("s", inputs=[data])]).dag.get_task("s").inputs
+    assert port["data"]["datastore"] == {"name": "bucket", "url": "s3://bucket/demo"}
+    assert port["data"]["path"] == "titanic.csv"
+    with pytest.raises(DefinitionError, match="a web server is no datastore"):
+        Dataset.File.from_files("https://example.org/demo/titanic.csv")
+
+
+def test_a_curated_environment_is_the_workers_python_and_is_told(workspace, step):
+    """What is in it is known to Azure alone."""
+    from airflow_mlpipe.azureml import Environment
+
+    config = RunConfiguration()
+    with pytest.warns(AzureMLWarning, match=r"'AzureML-sklearn'.*worker's Python"):
+        config.environment = Environment.get(workspace, "AzureML-sklearn")
+    assert Pipeline(workspace, steps=[step("s", runconfig=config)]).dag.get_task("s").environment is None
+
+
+def test_publishing_says_what_is_published(workspace, step):
+    """A script goes on; the DAG is what a deployment has."""
+    pipeline = Pipeline(workspace, steps=[step("s")], dag_id="weekly")
+    with pytest.warns(AzureMLWarning, match="the file in the DAGs folder is the published pipeline"):
+        published = pipeline.publish(name="Weekly")
+    assert (published.id, published.name) == ("weekly", "Weekly")

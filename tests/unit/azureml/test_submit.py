@@ -126,7 +126,8 @@ def test_the_rest_of_a_script_neither_runs_nor_fails_while_it_is_parsed():
     run = UNSTARTED
     run.wait_for_completion(show_output=True)
     best = run.find_step_run("train")[0].get_metrics()["accuracy"]
-    assert f"{best:.3f} {round(best, 2)} {best * 2 + 1}"
+    told = f"{best:.3f} {round(best, 2)} {best * 2 + 1}"
+    assert told == "not started " * 2 + "not started"
     assert not best > 0.8
     assert [step.id for step in run.get_steps()] == []
     assert (len(run), bool(run), float(best)) == (0, False, 0.0)

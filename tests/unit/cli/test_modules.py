@@ -1,4 +1,4 @@
-"""``airflow mlpipe module ...``"""
+"""``airflow mlpipe module ...``: what each command does and says."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def test_a_difference_says_what_breaks_and_what_is_reused(module: Run, scale: Pa
     same = module("diff", "scale@1.0", "scale@1.1", "-o", "json").document
     assert same["breaking"] == []
     assert not same["same_step"]  # a script may read the file that was added
-    text = (scale / "module.yaml").read_text().replace("default: 2", "maximum: 9").replace("version: 1.1", "version: 2.0")
+    text = (
+        (scale / "module.yaml").read_text().replace("default: 2", "maximum: 9").replace("version: 1.1", "version: 2.0")
+    )
     (scale / "module.yaml").write_text(text.replace("numbers: {type: table.txt", "numbers: {type: table.txt.utf8"))
     (scale / "scale.py").write_text(SCALE_PY.replace("0.0", "0.5"))
     changed = module("diff", "scale@1.1", str(scale), "--lines")
@@ -88,7 +90,9 @@ def test_a_difference_says_what_breaks_and_what_is_reused(module: Run, scale: Pa
     assert "breaks DAGs: the parameter 'factor' is required now" in changed.out
     assert "-shift = float(args.shift.read_text()) if args.shift else 0.0" in changed.out
     assert "params.factor.default: removed 2" in changed.out
-    about = write_module(tmp_path / "other", (tmp_path / "scale" / "module.yaml").read_text().replace("team-a", "team-b"))
+    about = write_module(
+        tmp_path / "other", (tmp_path / "scale" / "module.yaml").read_text().replace("team-a", "team-b")
+    )
     (about / "scale.py").write_bytes((scale / "scale.py").read_bytes())
     (about / "README.md").write_bytes((scale / "README.md").read_bytes())
     assert "the same step" in module("diff", str(scale), str(about)).out

@@ -208,3 +208,28 @@ def test_declared_variables():
     environment = Environment(variables={"B": "1"}, pass_variables=("A", "C"))
     found = identify(environment, variables={"A": "", "OTHER": "x"})
     assert found["variables"] == {"A": "", "B": "1", "C": None}
+
+
+def test_packages_by_their_text():
+    """A list of requirements counts by what it says, in any order, and the worker's packages do not."""
+    one, other = Environment(packages=("b==2", "a==1")), Environment(packages=["a==1", "b==2", "a==1"])
+    assert identify(one, imports=["yaml"]) == identify(other)
+    assert set(identify(one)) == {"python", "platform", "requirements"}
+    assert identify(one)["requirements"] != identify(Environment(packages=("a==1", "b==3")))["requirements"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"packages": "numpy"},
+        {"packages": ["-r other.txt"]},
+        {"packages": ["numpy\nscipy"]},
+        {"packages": [1]},
+        {"packages": ["numpy"], "requirements": "requirements.txt"},
+        {"packages": ["numpy"], "image": "python"},
+    ],
+)
+def test_packages_that_are_no_list_of_requirements_are_refused(said):
+    """An option of pip, several lines, a file or an image besides."""
+    with pytest.raises(DefinitionError):
+        Environment(**said)

@@ -75,7 +75,17 @@ def test_a_whole_number_counts_the_same_however_it_is_written(number: int):
 def test_a_command_is_made_of_its_placeholders():
     """Paths are whole arguments, parameters keep their types, lists and objects become JSON, ``$${`` is a dollar."""
     found = command_of(
-        ["--in", "${inputs.a}", "--out", "${outputs.b}", "${params.n}", "--n=${params.n}", "${params.l}", "$${x} ${HOME}", 3],
+        [
+            "--in",
+            "${inputs.a}",
+            "--out",
+            "${outputs.b}",
+            "${params.n}",
+            "--n=${params.n}",
+            "${params.l}",
+            "$${x} ${HOME}",
+            3,
+        ],
         inputs={"a"},
         outputs={"b"},
         params={"n": 0.5, "l": [1, {"k": None}]},

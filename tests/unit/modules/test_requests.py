@@ -32,7 +32,7 @@ def test_a_version_is_itself_or_an_error(there: list[str], wanted: str):
 
 @given(st.lists(VERSIONS, max_size=8, unique_by=version_key), RANGES)
 def test_a_range_admits_what_pep_440_says_the_highest_first(there: list[str], text: str):
-    """Every admitted version is in the range, no final one in the range is left out, and the order is that of PEP 440."""
+    """Every admitted version is in the range, no final one in it is left out, and the order is that of PEP 440."""
     found = [Version(v) for v in parse_request(f"name{text}", where="here").admits(there)]
     range_ = SpecifierSet(text)
     assert found == sorted(found, reverse=True)
@@ -46,7 +46,9 @@ def test_a_range_admits_what_pep_440_says_the_highest_first(there: list[str], te
 def test_a_version_has_one_key(version: str):
     """However it is spelled: with zeros at its end, with a ``v``."""
     base = Version(version)
-    spellings = {version, str(base), f"v{version}"} | ({f"{version}.0"} if version.replace(".", "").isdigit() else set())
+    spellings = {version, str(base), f"v{version}"} | (
+        {f"{version}.0"} if version.replace(".", "").isdigit() else set()
+    )
     assert len({version_key(one) for one in spellings}) == 1
     assert len({parse_request(f"name@{one}", where="here").key for one in spellings}) == 1
 
@@ -95,7 +97,22 @@ def test_a_path_is_a_folder(text: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["", None, 3, "Featurize", "feat urize", "featurize@", "featurize@x", "featurize>=", "a:b:c@1", "featurize=1", "1x", "-a", "a" * 65]
+    "text",
+    [
+        "",
+        None,
+        3,
+        "Featurize",
+        "feat urize",
+        "featurize@",
+        "featurize@x",
+        "featurize>=",
+        "a:b:c@1",
+        "featurize=1",
+        "1x",
+        "-a",
+        "a" * 65,
+    ],
 )
 def test_what_is_no_request_is_refused(text: object):
     """With an example of one."""

@@ -36,7 +36,14 @@ def found(module: ResolvedModule) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     ("request_", "version"),
-    [("scale@1.1", "1.1"), ("scale@1.1.0", "1.1"), ("scale>=1,<2", "1.1"), ("scale", "2.0"), ("scale<1.1", "1.0"), ("scale==2.*", "2.0")],
+    [
+        ("scale@1.1", "1.1"),
+        ("scale@1.1.0", "1.1"),
+        ("scale>=1,<2", "1.1"),
+        ("scale", "2.0"),
+        ("scale<1.1", "1.0"),
+        ("scale==2.*", "2.0"),
+    ],
 )
 def test_a_library_answers_versions_ranges_and_names(published: Published, find, request_: str, version: str):
     """The highest that is admitted."""
@@ -198,7 +205,7 @@ def test_two_folders_with_one_name_and_version_are_an_error(find, dag_file: str)
     """Both are named."""
     for folder in ("a", "b"):
         write_module(Path(dag_file).parent / "modules" / folder)
-    with pytest.raises(DefinitionError, match="two modules have the name 'scale' and the version 1.0"):
+    with pytest.raises(DefinitionError, match=r"two modules have the name 'scale' and the version 1.0"):
         find("scale")
 
 
@@ -208,7 +215,7 @@ def test_a_mistake_in_one_module_is_no_mistake_of_another(find, dag_file: str):
     write_module(top / "scale")
     (write_module(top / "broken") / "module.yaml").write_text("api: mlpipe/module/v1\nname: broken\n")
     assert found(find("scale"))[0] == "1.0"
-    with pytest.raises(DefinitionError, match="broken/module.yaml"):
+    with pytest.raises(DefinitionError, match=r"broken/module\.yaml"):
         find("broken")
 
 

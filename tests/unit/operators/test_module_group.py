@@ -57,7 +57,9 @@ def dag(tmp_path: Path) -> Iterator[DAG]:
 
 def test_a_module_of_steps_is_a_group_with_the_modules_ports(dag: DAG):
     """Its steps have their edges, the parameters and the inputs that were given."""
-    group = ModuleStep(task_id="both", module="twice", inputs={"numbers": RAW}, params={"factor": "{{ params.factor }}"})
+    group = ModuleStep(
+        task_id="both", module="twice", inputs={"numbers": RAW}, params={"factor": "{{ params.factor }}"}
+    )
     assert isinstance(group, TaskGroup)
     assert sorted(dag.task_ids) == ["both.first", "both.pick", "both.second"]
     first, second = dag.get_task("both.first"), dag.get_task("both.second")

@@ -8,8 +8,18 @@ import pytest
 from airflow.sdk import DAG, Param
 from support.modules import SCALE_PY
 
-from airflow_mlpipe import CommandStep, DataReference, Datastore, Environment, ModuleStep, PipelineData, Resources
-from airflow_mlpipe import ScriptStep, modules, step
+from airflow_mlpipe import (
+    CommandStep,
+    DataReference,
+    Datastore,
+    Environment,
+    ModuleStep,
+    PipelineData,
+    Resources,
+    ScriptStep,
+    modules,
+    step,
+)
 from airflow_mlpipe.errors import DefinitionError
 
 RAW = DataReference(Datastore("lake", url="file:///srv/lake"), "numbers.txt", name="numbers")
@@ -48,14 +58,26 @@ def test_a_script_step_becomes_a_module_that_does_the_same(dag: DAG, tmp_path: P
     scaled, total = PipelineData("scaled"), PipelineData("total", kind="file", filename="total.json")
     with dag:
         made = script(
-            arguments=["--numbers", RAW, "--factor", "{{ params.factor }}", "--out", scaled, "--total", total, "${HOME}"],
+            arguments=[
+                "--numbers",
+                RAW,
+                "--factor",
+                "{{ params.factor }}",
+                "--out",
+                scaled,
+                "--total",
+                total,
+                "${HOME}",
+            ],
             inputs=[RAW],
             outputs=[scaled, total],
             parameters={"level": 2},
             environment=Environment(requirements="requirements.txt", variables={"A": "b"}),
             resources=Resources(memory="1Gi"),
         )
-    found = modules.from_step(made, tmp_path / "modules" / "scale", version="2.0", types={"numbers": "table"}, owner="me")
+    found = modules.from_step(
+        made, tmp_path / "modules" / "scale", version="2.0", types={"numbers": "table"}, owner="me"
+    )
     assert (found.name, found.version, found.owner, found.kind) == ("scale", "2.0", "me", "script")
     assert found.arguments == (
         *("--numbers", "${inputs.numbers}", "--factor", "${params.factor}", "--out", "${outputs.scaled}"),
@@ -118,7 +140,7 @@ def test_types_of_ports_that_there_are_not_are_refused(dag: DAG, tmp_path: Path)
 
 
 @step
-def plain(data, path: str, limit: int | None = None, flag: bool = False, sizes: list[int] = ()):  # noqa: B006
+def plain(data, path: str, limit: int | None = None, flag: bool = False, sizes: list[int] = ()):
     """A function of this file."""
     return data
 

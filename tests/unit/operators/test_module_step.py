@@ -68,7 +68,10 @@ def test_the_module_says_what_the_author_does_not(dag: DAG):
         ({"inputs": {"numbers": [RAW]}}, "takes one thing, not a list"),
         ({"inputs": {"numbers": "s3://x"}}, "not a data object"),
         ({"outputs": {"scald": PipelineData("x")}}, r"has no such output.*valid: 'scaled', 'total'"),
-        ({"outputs": {"total": PipelineData("x", kind="file", filename="y.json")}}, "filename of an output is the module"),
+        (
+            {"outputs": {"total": PipelineData("x", kind="file", filename="y.json")}},
+            "filename of an output is the module",
+        ),
         ({"outputs": {"scaled": PipelineData("x", kind="file")}}, "kind of an output is the module's to say"),
         ({"outputs": {"scaled": PipelineData("x", optional=True)}}, "optional of an output is the module's"),
         ({"outputs": "scaled"}, "a dict of port to PipelineData"),
@@ -101,7 +104,10 @@ def test_edges_follow_from_data_whatever_the_objects_are_called(dag: DAG):
     first = scale("first", outputs={"scaled": mine})
     script = ScriptStep(task_id="script", script_name="script.py", inputs=[mine, first.outputs["total"]])
     assert last.upstream_task_ids == script.upstream_task_ids == {"first"}
-    assert [(port["name"], port["from"].key) for port in script.inputs] == [("my_numbers", "scaled"), ("total", "total")]
+    assert [(port["name"], port["from"].key) for port in script.inputs] == [
+        ("my_numbers", "scaled"),
+        ("total", "total"),
+    ]
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -113,7 +119,7 @@ def test_a_type_that_does_not_fit_is_refused(dag: DAG, before: bool, by: str):
     def consume(data: object) -> None:
         ModuleStep(task_id="report", module="report", inputs={"numbers": data})
 
-    with pytest.raises(DefinitionError, match=r"the input 'numbers' wants table, and the output 'total' of 'scale' is metrics"):
+    def connect() -> None:
         if by == "output":
             consume(scale().outputs["total"])
         elif before:
@@ -122,6 +128,11 @@ def test_a_type_that_does_not_fit_is_refused(dag: DAG, before: bool, by: str):
         else:
             scale(outputs={"total": total})
             consume(total)
+
+    with pytest.raises(
+        DefinitionError, match=r"the input 'numbers' wants table, and the output 'total' of 'scale' is metrics"
+    ):
+        connect()
 
 
 def test_a_narrower_type_and_data_of_no_type_fit(dag: DAG):

@@ -228,3 +228,14 @@ def test_clean_up_takes_what_nobody_uses(tmp_path: Path, requirements: Path) -> 
     assert not interpreter.prefix.exists()
     with hosts.use(Environment(requirements=str(requirements)), print, where="step") as interpreter:
         assert version_in(interpreter.python) == "1.0"
+
+
+def test_packages_by_their_text_are_installed(tmp_path: Path, counted_uv: Path) -> None:
+    """The same list is built once, whatever its order."""
+    tiny = f"tinypkg @ {wheel(tmp_path / 'wheels').as_uri()}"
+    environments = Environments(tmp_path / "cache", uv=str(counted_uv))
+    with environments.use(Environment(packages=(tiny,)), print, where="test") as interpreter:
+        assert version_in(interpreter.python) == "1.0"
+    with environments.use(Environment(packages=(tiny, tiny)), print, where="test"):
+        pass
+    assert len(calls(tmp_path)) == 1
