@@ -157,7 +157,7 @@ class Rclone(Systems):
 
 
 class Obstore(Systems):
-    """obstore alone: every object by one call, and a listing of each side for the second run."""
+    """obstore alone: a listing of what there is, and every object by one call; for the second run, both listings."""
 
     name = "obstore"
 
@@ -172,6 +172,13 @@ class Obstore(Systems):
             with ThreadPoolExecutor(THREADS) as pool:
                 list(pool.map(function, names))
 
+        def listed() -> None:
+            assert sum(len(page) for page in obstore.list(a, "data", chunk_size=1000)) >= len(names)
+
+        def back() -> None:
+            listed()
+            every(receive)
+
         def receive(name: str) -> None:
             path = self.back / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,6 +187,7 @@ class Obstore(Systems):
                     out.write(chunk)
 
         async def across() -> None:
+            listed()
             slots = asyncio.Semaphore(THREADS)
 
             async def one(name: str) -> None:
@@ -193,12 +201,12 @@ class Obstore(Systems):
             for folder, _, files in os.walk(self.folder / "data"):
                 for name in files:
                     os.stat(f"{folder}/{name}")
-            assert sum(len(page) for page in obstore.list(a, "data", chunk_size=1000)) >= len(names)
+            listed()
 
         return [
             lambda: every(lambda name: obstore.put(a, name, self.folder / name, chunk_size=PART)),
             lambda: asyncio.run(across()),
-            lambda: every(receive),
+            back,
             listings,
         ]
 

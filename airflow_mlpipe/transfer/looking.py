@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from airflow_mlpipe.errors import InputError, PathError
+from airflow_mlpipe.errors import InputError, PathError, StoreError, StoreUnavailableError
 from airflow_mlpipe.fingerprint.hashing import FileJob, digest_files
 from airflow_mlpipe.store.base import ObjectStore
 from airflow_mlpipe.store.local import LocalObjectStore
@@ -161,7 +161,12 @@ def _known_at(source: Source, listed: Sequence[SourceFile]) -> dict[str, str]:
     if not source.movable or all(file.digest for file in listed):
         return {}
     there = {target_path(source.kind, file.path): Found(file.size, file.tag, 0.0) for file in listed if file.trusted}
-    rows = StateStore(source.store, source.root).load(there).rows
+    try:
+        rows = StateStore(source.store, source.root).load(there).rows
+    except StoreUnavailableError:
+        raise
+    except StoreError:
+        return {}  # somebody else's store, of which one folder may be read
     return {
         file.path: row.digest for file in listed if (row := rows.get(target_path(source.kind, file.path))) is not None
     }
