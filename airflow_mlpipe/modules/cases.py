@@ -29,8 +29,9 @@ from airflow_mlpipe.model.step import CodeSpec, FunctionCall, InputPort, OutputP
 from airflow_mlpipe.modules.case_files import Case, Expected, read_cases
 from airflow_mlpipe.modules.commands import command_of
 from airflow_mlpipe.modules.comparing import unlike
-from airflow_mlpipe.modules.definition import NO_CODE, ModuleDefinition
-from airflow_mlpipe.modules.fetching import bring, function_code
+from airflow_mlpipe.modules.definition import NO_CODE, ModuleDefinition, OutputDeclaration
+from airflow_mlpipe.modules.fetching import bring
+from airflow_mlpipe.modules.functions import function_code, port_document
 from airflow_mlpipe.modules.params import complete_params
 from airflow_mlpipe.modules.reading import read_module
 from airflow_mlpipe.runtime.job import Job
@@ -164,10 +165,7 @@ def spec_of(definition: ModuleDefinition, folder: Path, case: Case, compute: str
     inputs = tuple(
         InputPort(name=name, data=DataReference(place, path, name=name)) for name, path in sorted(case.inputs.items())
     )
-    outputs = tuple(
-        OutputPort(data=PipelineData(p.name, kind=p.type.kind or "folder", filename=p.filename, optional=p.optional))
-        for p in definition.outputs
-    )
+    outputs = tuple(OutputPort(data=_output(p, is_value=definition.kind == "function")) for p in definition.outputs)
     common = StepSpec(
         label=f"{definition.label}, {where}",
         kind=definition.kind,
@@ -191,16 +189,22 @@ def spec_of(definition: ModuleDefinition, folder: Path, case: Case, compute: str
     return replace(common, code=code, command=command)
 
 
+def _output(port: OutputDeclaration, *, is_value: bool) -> PipelineData:
+    """An output of a case; what a function returns becomes a file, small as it may be, because a path is wanted."""
+    kind = port.type.kind or "folder"
+    path = port.name if is_value else None
+    return PipelineData(port.name, kind=kind, filename=port.filename, optional=port.optional, path=path)
+
+
 def _calling(common: StepSpec, definition: ModuleDefinition) -> StepSpec:
     """The step of a function: its inputs are values."""
-    given = {port.name: {"input": port.name} for port in common.inputs}
-    missing = {port.name: {"input": None} for port in definition.inputs if port.name not in given}
+    given = {port.name: port_document(port.name) for port in common.inputs}
     values = {name: encode(value, lambda *_: None, path=name) for name, value in common.parameters.items()}
     names = tuple(port.name for port in definition.outputs)
     call = FunctionCall(
         file=str(definition.script), name=str(definition.function), names=() if names == (VALUE,) else names
     )
-    return replace(common, function=call, parameters={**values, **given, **missing})
+    return replace(common, function=call, parameters={**values, **given})
 
 
 def _environment(environment: Environment | None, folder: Path) -> Environment:

@@ -9,11 +9,8 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from airflow_mlpipe.errors import CorruptedError, DefinitionError, MLPipeError, ObjectNotFoundError
-from airflow_mlpipe.fingerprint.code import Source, widened
 from airflow_mlpipe.fingerprint.digest import check_digest
-from airflow_mlpipe.fingerprint.functions import FunctionCode
 from airflow_mlpipe.fingerprint.ignore import Ignore
-from airflow_mlpipe.modules.definition import NO_CODE, ModuleDefinition
 from airflow_mlpipe.modules.libraries import FOLDER, WORKSPACE
 from airflow_mlpipe.modules.resolved import ResolvedModule
 
@@ -99,15 +96,3 @@ def _remove(folder: Path) -> None:
     aside = folder.with_name(f"old-{token_hex(8)}")
     os.rename(folder, aside)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def function_code(definition: ModuleDefinition, folder: str, cache: Path | None) -> FunctionCode:
-    """The code of a module that is a function.
-
-    :param folder: of the module, verified. :param cache: where what files import is remembered.
-    """
-    root = os.path.realpath(os.path.join(folder, definition.source))
-    file = str(definition.script)
-    source = Source(root, cache, NO_CODE if definition.source == "." else ())
-    snapshot = widened(source, file, definition.include)
-    return FunctionCode(file=file, name=str(definition.function), bindings={}, snapshot=snapshot)

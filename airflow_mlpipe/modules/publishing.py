@@ -70,7 +70,9 @@ def look_at(folder: Path, index: LocalIndex | None = None) -> ModuleFolder:
     Source(root, None).all_files()  # it says whether they are too many
     content = (index or LocalIndex(None)).identify(folder, name_filter=Ignore(root).keeps, filter_key="module")
     entry = content.trees[content.digest].entry(FILE)
-    if entry is None or entry.digest != digest_bytes(text):
+    if entry is None:
+        raise DefinitionError(f"{FILE} is ignored", where=str(folder), fix="take it out of .mlpipeignore")
+    if entry.digest != digest_bytes(text):
         raise InputChangedError("the module changed while it was read", where=str(folder), fix="publish it again")
     return ModuleFolder(folder=folder, definition=definition, content=content)
 

@@ -214,7 +214,7 @@ class ModuleStep(StepOperator, metaclass=ModuleMeta):
         definition = self.resolved.definition
         if definition.kind != "function":
             return None
-        from airflow_mlpipe.modules.fetching import function_code
+        from airflow_mlpipe.modules.functions import function_code
 
         return function_code(definition, os.path.dirname(self.definition_file("")), cache)
 

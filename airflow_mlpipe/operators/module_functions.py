@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlpipe.model.reference import is_absent
+from airflow_mlpipe.model.reference import absent
+from airflow_mlpipe.modules.functions import port_document
 from airflow_mlpipe.operators.function import leaf_of
 from airflow_mlpipe.operators.port_types import declare_types
 from airflow_mlpipe.operators.xcoms import VALUE
@@ -39,9 +40,7 @@ def function_inputs(ports: Iterable[Port], *, where: str) -> tuple[list[Port], d
         name, source = str(port["name"]), port.get("from")
         if "data" in port:
             kept.append(port)
-            documents[name] = {"input": name}
-        elif source is None or (isinstance(source, Mapping) and is_absent(source)):
-            documents[name] = {"input": None}
+            documents[name] = port_document(name)
         else:
-            documents[name] = leaf_of(name, source, kept, where)
+            documents[name] = leaf_of(name, absent(name) if source is None else source, kept, where)
     return kept, documents

@@ -135,6 +135,7 @@ with DAG("d", schedule=None):
 
 
 GIVEN = """
+from pathlib import Path
 from airflow_mlpipe import Outputs
 
 @step
@@ -153,15 +154,21 @@ def middle(numbers):
 
 
 @step
+def words(path: Path) -> int:
+    return len(path.read_text().split())
+
+
+@step
 def largest(numbers: list) -> dict:
     return {"largest": max(numbers)}
 """
 OF_FUNCTIONS = """
 with DAG("made", schedule=None, params={"width": Param(2, type="number")}):
-    numbers = given()
+    raw, numbers = numbers, given()
     a = ModuleStep(task_id="a", module="spread", inputs={"numbers": numbers}, params={"width": "{{ params.width }}"})
     c = ModuleStep(task_id="c", module="largest", inputs={"numbers": numbers})
     ModuleStep(task_id="d", module="./modules/show", inputs={"value": c.outputs["value"]})
+    ModuleStep(task_id="e", module="words", inputs={"path": raw})
 """
 SHOW = """
     api: mlpipe/module/v1
@@ -172,7 +179,7 @@ SHOW = """
     """
 
 
-def test_a_function_becomes_a_module_with_one_call(run_dag):
+def test_a_function_becomes_a_module_with_one_call(run_dag, numbers: str):
     """With what it reaches of its file; its values travel as those of a function step."""
     run_dag.write({"made.py": IMPORTS + GIVEN + SPREAD})
     space = importlib.util.spec_from_file_location("made", run_dag.folder / "made.py")
@@ -181,16 +188,18 @@ def test_a_function_becomes_a_module_with_one_call(run_dag):
     folder = run_dag.folder / "modules"
     spread = modules.from_function(made.spread, folder / "spread", inputs=["numbers"], owner="me")
     modules.from_function(made.largest, folder / "largest", inputs=["numbers"], types={"value": "metrics"})
+    modules.from_function(made.words, folder / "words")
     assert (spread.kind, spread.function, spread.owner) == ("function", "spread", "me")
     assert [p.name for p in spread.inputs] == ["numbers"]
     assert spread.params == {"width": {"type": "number", "default": 1.0}}
     assert [p.name for p in spread.outputs] == ["low", "high"]
     assert "largest" not in (folder / "spread" / "made.py").read_text()
     write_module(folder / "show", SHOW)
-    run = run_dag(IMPORTS + GIVEN + OF_FUNCTIONS)
+    run = run_dag(numbers + GIVEN + OF_FUNCTIONS)
     assert run.state == "success", run.log
     assert (run["a"].xcoms["low"], run["a"].xcoms["high"]) == (1.0, 5.0)
     assert '{"largest":6.0}' in run["d"].log.replace(" ", "")
+    assert run["e"].xcoms["return_value"] == 3
     again = run_dag(conf={"width": 2})
     assert "a" in again.reused
 

@@ -9,10 +9,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support.distributions import Distribution
+from support.modules import SCALE, SCALE_PY
 
 from airflow_mlpipe import modules
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.hooks.workspace import Stores
+from airflow_mlpipe.modules import folders
+from airflow_mlpipe.modules.fetching import code_folder
+from airflow_mlpipe.modules.folders import GROUP
 from airflow_mlpipe.modules.lockmaking import moves_of
 from airflow_mlpipe.modules.resolved import ResolvedModule
 from airflow_mlpipe.modules.resolving import resolve_module
@@ -132,3 +137,31 @@ def test_looking_writes_nothing(published, dag, dag_file: str):
     ((_, moved),) = modules.lock(dag("scale>=1"), write=False)
     assert len(moved) == 1
     assert not Path(dag_file).with_name("mlpipe.lock").exists()
+
+
+def test_a_locked_module_of_a_package_has_to_be_installed_as_it_was(dag, dag_file: str, tmp_path: Path, monkeypatch):
+    """In that version, with that code; what is not is told with the way out."""
+
+    def install(version: str, code: str) -> None:
+        files = {"acme/steps/scale/module.yaml": SCALE.format(version=version), "acme/steps/scale/scale.py": code}
+        made = Distribution(
+            name="acme", modules={"acme/__init__.py": "", **files}, points={GROUP: {"steps": "acme.steps"}}
+        )
+        made.install(tmp_path / "site")
+
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    folders._installed_folders.cache_clear()
+    install("1.0", SCALE_PY)
+    try:
+        modules.lock(dag("scale"))
+        module = found(dag_file, "scale")
+        assert (module.source, module.locked) == ("installed", True)
+        assert code_folder(module, Stores()) == tmp_path / "site" / "acme" / "steps" / "scale"
+        install("1.0", SCALE_PY + "# patched\n")
+        with pytest.raises(DefinitionError, match="is not what the lock file pins"):
+            code_folder(found(dag_file, "scale"), Stores())
+        install("2.0", SCALE_PY)
+        with pytest.raises(DefinitionError, match=r"pins the module scale 1.0 of an installed.*2.0 of acme 1.0"):
+            found(dag_file, "scale")
+    finally:
+        folders._installed_folders.cache_clear()

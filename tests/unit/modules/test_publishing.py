@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from servers import S3Server
 from support.modules import write_module
 
 from airflow_mlpipe.errors import CorruptedError, DefinitionError
 from airflow_mlpipe.modules.library import Library
-from airflow_mlpipe.modules.publishing import ModuleConflictError, publish
+from airflow_mlpipe.modules.publishing import ModuleConflictError, look_at, publish
 from airflow_mlpipe.store.contents import Contents
 from airflow_mlpipe.store.gc import collect, sweep
 from airflow_mlpipe.store.layout import module_key
 from airflow_mlpipe.store.local import LocalObjectStore
+from airflow_mlpipe.store.open import open_store
 from airflow_mlpipe.store.workspace import Workspace
 from airflow_mlpipe.testing.memory import MemoryObjectStore
 
@@ -212,3 +215,24 @@ def test_gc_stops_at_a_module_that_it_cannot_read(tmp_path: Path, scale: Path):
     store.put(module_key("scale", "versions", "1"), b"{")
     with pytest.raises(CorruptedError):
         collect(workspace, grace=timedelta(0))
+
+
+def test_of_many_who_publish_one_version_at_once_one_content_counts(s3: S3Server, tmp_path: Path):
+    """In a bucket: everybody with that content is told that it is published, all others are refused."""
+    folders = [write_module(tmp_path / "a"), write_module(tmp_path / "b", other__py="x = 1\n")]
+    config = s3.config("library")
+
+    def attempt(number: int) -> tuple[int, object]:
+        library = Library("s3", Contents(open_store(config)))
+        try:
+            return number % 2, publish(library, folders[number % 2], author=str(number)).is_new
+        except ModuleConflictError:
+            return number % 2, "refused"
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(attempt, range(8)))
+    found = Library("s3", Contents(open_store(config))).get("scale", "1.0")
+    winner = int(found.author) % 2
+    assert [result for side, result in done if side == winner].count(True) == 1
+    assert {result for side, result in done if side != winner} == {"refused"}
+    assert found.code == look_at(folders[winner]).content.digest

@@ -51,4 +51,5 @@ def test_a_kill_at_any_change_of_the_disk_leaves_the_old_state_or_the_new(tmp_pa
         assert again.author == ("child" if found else "parent")
         assert library.contents.missing(again.code, "folder") == ()
     assert len(states) > 10
-    assert False in states
+    assert False in states, "each was killed after the version was there"
+    assert states == sorted(states), "a version that is there goes away again"
