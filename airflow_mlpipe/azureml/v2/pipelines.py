@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import Any
 
-from airflow_mlpipe.azureml.compute import BUILT_IN
 from airflow_mlpipe.azureml.v2.bindings import Bound, only_binding, parts_of
+from airflow_mlpipe.azureml.v2.components import component_of, kind_of
+from airflow_mlpipe.azureml.v2.computes import compute_of
 from airflow_mlpipe.azureml.v2.importing import Importing
+from airflow_mlpipe.azureml.v2.inputs import INPUT, root_input
 from airflow_mlpipe.azureml.v2.jobs import CommandJob, step_of
-from airflow_mlpipe.azureml.v2.nodes import Node, read_node
+from airflow_mlpipe.azureml.v2.nodes import Node
 from airflow_mlpipe.azureml.v2.outputs import FILES, FOLDERS
-from airflow_mlpipe.azureml.v2.sources import Source, source_of
-from airflow_mlpipe.azureml.v2.values import PLAIN, Absent, Broken, Literal, Mixed, Param, Plain, Value, as_text
-from airflow_mlpipe.azureml.workspace import DEFAULT_DATASTORE
-from airflow_mlpipe.model.data import Datastore
-from airflow_mlpipe.pipelines.records import DataNamed, Group, OutputOf, Parameter
-from airflow_mlpipe.written.mistakes import WrittenError
+from airflow_mlpipe.azureml.v2.sources import source_of
+from airflow_mlpipe.azureml.v2.values import PLAIN, Absent, Broken, Literal, Mixed, Plain, Value, as_text
+from airflow_mlpipe.pipelines.records import DataNamed, Group, OutputOf
 
-SCALARS = {"integer": "integer", "number": "number", "boolean": "boolean", "string": "string"}
 _PIPELINE = frozenset(
     {"$schema", "type", "name", "version", "display_name", "description", "tags", "experiment_name", "settings"}
     | {"inputs", "outputs", "jobs", "compute", "is_deterministic"}
 )
 _SETTINGS = frozenset({"default_compute", "default_datastore", "continue_on_step_failure", "force_rerun"})
 _JOB = frozenset({"type", "component", "inputs", "outputs", "name", "display_name", "description", "jobs", "compute"})
-_INPUT = frozenset({"type", "mode", "description", "default", "optional", "min", "max", "enum", "path", "value"})
-NOT_YET = {
-    "sweep": "CommandStep.partial(...).expand(parameters=[...]): each trial is reused by itself",
-    "parallel": "ScriptStep.partial(...).expand(inputs=...) over the parts of the data",
-    "automl": "a step that searches, or expand over the models to try",
-    "spark": "Airflow's Spark operators, with pre_execute=reuse_unchanged(...)",
-    "data_transfer": "DataTransferStep",
-    "import": "an Airflow operator of that source, before the pipeline",
-    "if_else": "Airflow's branching (@task.branch)",
-    "do_while": "nothing: a DAG has no loop",
-    "parallel_for": ".partial(...).expand(...)",
-    "flow": "a step that runs the flow",
-}
-"""Kinds of jobs that are not imported, with what is used instead.  ``docs/azure-ml.md`` shows the same."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +29,8 @@ class PipelineReader:
     """A pipeline: the outermost one, or one that is a job of another.
 
     :param node: it. :param prefix: of its steps, ``group.``; empty for the outermost one.
-    :param compute: of jobs that name none. :param refresh: whether every step executes always.
+    :param compute: of jobs that name none. :param compute_owner: the pipeline that says it.
+    :param refresh: whether every step executes always.
     :ivar inputs: values by name. :ivar jobs: by name, with the component of each.
     """
 
@@ -55,6 +38,7 @@ class PipelineReader:
     importing: Importing
     prefix: str = ""
     compute: Node | None = None
+    compute_owner: PipelineReader | None = None
     refresh: bool = False
     inputs: dict[str, Value] = field(default_factory=dict)
     jobs: dict[str, tuple[Node, Node]] = field(default_factory=dict)
@@ -68,22 +52,27 @@ class PipelineReader:
         settings = self.node.get("settings")
         self.importing.rest(self.node, _PIPELINE, "of a pipeline")
         self.importing.rest(settings, _SETTINGS, "of settings")
-        for source in (settings.get("default_compute"), self.node.get("compute")):
-            self.compute = source if source.value is not None else self.compute
+        # Of a pipeline in another one `compute` is the job's, which the other one says.
+        said = [self.node.get("compute")] if self.outer is None else []
+        for source in (settings.get("default_compute"), *said):
+            if source.value is not None:
+                self.compute, self.compute_owner = source, self
         self.refresh = self.refresh or settings.get("force_rerun").value is True
         self.destinations = {name: node for name, node in self.node.get("outputs").items() if node.is_mapping}
         for name, job in self.node.get("jobs").items():
-            component = self.component(job)
+            component = component_of(job, self.importing)
             if component is None:
                 continue
             self.jobs[name] = (job, component)
             if kind_of(component) == "pipeline":
+                own = job.get("compute")
                 self.inner[name] = PipelineReader(
                     node=component,
                     importing=self.importing,
                     prefix=f"{self.prefix}{name}.",
                     refresh=self.refresh,
-                    compute=job.get("compute") if job.get("compute").value is not None else self.compute,
+                    compute=own if own.value is not None else self.compute,
+                    compute_owner=self if own.value is not None else self.compute_owner,
                     outer=self,
                 )
                 self.inner[name].look()
@@ -92,52 +81,6 @@ class PipelineReader:
     def is_whole(self) -> bool:
         """Whether all of its jobs could be read."""
         return len(self.jobs) == len(self.node.get("jobs").value or ())
-
-    def component(self, job: Node) -> Node | None:
-        """What a job runs: a file, or the job itself."""
-        findings = self.importing.findings
-        kind, said = job.string("type"), job.get("component")
-        if kind in NOT_YET:
-            findings.stops(job, f"a job of type {kind} is not imported", NOT_YET[str(kind)])
-            return None
-        if said.value is None:
-            return self._runnable(job)
-        if said.is_mapping:
-            return self._runnable(said)
-        text = (said.text or "").removeprefix("file:")
-        if text.startswith("azureml:"):
-            return self._registered(said, text)
-        try:
-            return self._runnable(read_node(said.folder / text))
-        except OSError as error:
-            findings.stops(said, f"the component cannot be read ({error.strerror})", f"check {said.folder / text}")
-        except WrittenError as error:
-            findings.mistakes(error)
-        return None
-
-    def _registered(self, said: Node, text: str) -> Node | None:
-        """A component by the name that it was registered under, if its file is below the pipeline's folder."""
-        match = re.fullmatch(r"azureml:([A-Za-z0-9_-]+)(?::([^:@]+)|@\w+)?", text)
-        found = self.importing.component(match[1]) if match else None
-        if match is None or found is None:
-            self.importing.findings.stops(
-                said,
-                f"component {text} is in a registry of Azure's",
-                "put its YAML below this folder, or name the file",
-            )
-            return None
-        version = found.get("version").text
-        if match[2] is not None and match[2] != version:
-            self.importing.findings.differs(said, f"version {match[2]} is asked for, and {found.file} is {version}")
-        return self._runnable(found)
-
-    def _runnable(self, node: Node) -> Node | None:
-        kind = kind_of(node)
-        if kind in ("command", "pipeline"):
-            return node
-        fix = NOT_YET.get(kind, "a component of type command or pipeline")
-        self.importing.findings.stops(node, f"a component of type {kind} is not imported", fix)
-        return None
 
     def read(self) -> None:
         """Make the steps."""
@@ -155,7 +98,7 @@ class PipelineReader:
                     component=component,
                     inputs=values,
                     destinations=self._wanted(job),
-                    compute=self.compute_of(job),
+                    compute=compute_of(self, job),
                     refresh=self.refresh,
                 ),
                 self.importing,
@@ -186,7 +129,7 @@ class PipelineReader:
         if component == job:
             return {name: self.value(name, node, node) or Broken() for name, node in given.items()}
         for name, node in declared.items():
-            self.importing.rest(node, _INPUT, "of an input")
+            self.importing.rest(node, INPUT, "of an input")
             values[name] = self._input(name, node, given.get(name), job) or Broken()
         for name, node in given.items():
             if not declared.has(name):
@@ -206,7 +149,7 @@ class PipelineReader:
     def value(self, name: str, given: Node, declared: Node) -> Value | None:
         """What a job's input is given; ``None`` when that is told to be impossible."""
         if given.is_mapping:
-            self.importing.rest(given, _INPUT, "of an input")
+            self.importing.rest(given, INPUT, "of an input")
             for member in ("path", "value", "default"):
                 if given.get(member).value is not None:
                     return self.value(name, given.get(member), given)
@@ -247,58 +190,13 @@ class PipelineReader:
             return self.inputs[name]
         declared = self.node.get("inputs")
         if self.outer is None and declared.has(name):
-            value = self.root_input(name, declared.get(name))
+            value = root_input(self, name, declared.get(name))
             if value is not None:
                 self.inputs[name] = value
             return value
         if not declared.has(name):
             self.importing.findings.stops(node, f"the pipeline has no input {name!r}")
         return None
-
-    def root_input(self, name: str, node: Node) -> Value | None:
-        """An input of the outermost pipeline: a parameter of the DAG, or data."""
-        kind = node.string("type") if node.is_mapping else None
-        if not node.is_mapping or kind in SCALARS:
-            return self._parameter(name, node, kind)
-        self.importing.rest(node, _INPUT, "of an input")
-        for member in ("path", "default"):
-            if node.get(member).value is not None:
-                return self.value(name, node.get(member), node)
-        if node.get("optional").value is True:
-            self.importing.findings.differs(node, "an optional input without data is left out", "give it a path")
-            return Absent()
-        self.importing.findings.todo(
-            node,
-            "data without a path",
-            f"every run says it, as parameter {name!r}: a path in datastore {DEFAULT_DATASTORE!r}",
-        )
-        self.importing.params[name] = Parameter(name=name, required=True, schema={"type": "string"})
-        place = Source(Datastore(DEFAULT_DATASTORE), Param(name).template)
-        return DataNamed(self.importing.datum(name, place))
-
-    def _parameter(self, name: str, node: Node, kind: str | None) -> Value | None:
-        default = node if not node.is_mapping else node.get("default")
-        if node.is_mapping and default.value is None:
-            default = node.get("value")
-        if default.value is None and node.get("optional").value is True:
-            self.importing.findings.differs(
-                node, "an optional input without a value is left out", "give it a default to have a parameter"
-            )
-            return Absent()
-        schema: dict[str, Any] = {"type": SCALARS[kind] if kind else _json_type(default.value)}
-        bounds = {"minimum": node.get("min").value, "maximum": node.get("max").value, "enum": node.get("enum").value}
-        schema |= {member: value for member, value in bounds.items() if value is not None}
-        value = default.value
-        if schema["type"] == "string" and value is not None:
-            value = default.text
-        self.importing.params[name] = Parameter(
-            name=name,
-            default=value,
-            required=value is None,
-            description=node.string("description"),
-            schema=schema,
-        )
-        return Param(name, default.text)
 
     def _mixed(self, text: str, node: Node) -> Value | None:
         """Text with inputs in it."""
@@ -354,76 +252,10 @@ class PipelineReader:
                 found[output] = self.destinations[str(bound.parent_output)]
         return found
 
-    def compute_of(self, job: Node) -> str:
-        """The compute of ours that a job runs on."""
-        own = job.get("compute")
-        node = own if own.value is not None else self.compute
-        if node is None or node.value is None:
-            return "local"
-        text = node.text or ""
-        if (bound := only_binding(text)) is not None:
-            reader: PipelineReader | None = self if own.value is not None else self._owner(node)
-            text = reader._compute_input(bound, node) if reader is not None else ""
-        name = text.removeprefix("azureml:").partition(":")[0]
-        if name in ("", "serverless"):
-            return "local"
-        if name in self.importing.computes:
-            return self.importing.computes[name]
-        if name in BUILT_IN or name in _described():
-            return name
-        self.importing.findings.differs(
-            node,
-            f"compute {name!r} is not described: the worker runs it",
-            f"--compute {name}=NAME, or edit pipeline.yaml",
-        )
-        return "local"
-
-    def _owner(self, node: Node) -> PipelineReader | None:
-        """The pipeline that a node stands in."""
-        reader: PipelineReader | None = self
-        while reader is not None and reader.node.written is not node.written:
-            reader = reader.outer
-        return reader
-
-    def _compute_input(self, bound: Bound, node: Node) -> str:
-        """A compute that is an input: its value now, as tasks are placed when the file is parsed."""
-        name = bound.parent_input
-        if name is None:
-            self.importing.findings.stops(node, f"{bound} is no compute")
-            return ""
-        self.used.add(name)
-        value = self.inputs.get(name)
-        if value is None and self.outer is None:
-            declared = self.node.get("inputs").get(name)
-            default = declared.get("default") if declared.is_mapping else declared
-            return default.text or ""
-        if isinstance(value, Param):
-            return value.default or ""
-        return value.text if isinstance(value, Literal) else ""
-
-
-def kind_of(node: Node) -> str:
-    """What a file or a job is: its type, else what it has."""
-    if (kind := node.string("type")) is not None:
-        return kind
-    return "pipeline" if node.has("jobs") else "command" if node.has("command") else "nothing that runs"
-
 
 def literal_of(node: Node) -> Literal:
     """A scalar as a value."""
     return Literal(as_text(node.value, node.text or ""))
-
-
-def _json_type(value: object) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    return "number" if isinstance(value, (int, float)) else "string"
-
-
-def _described() -> Any:
-    from airflow_mlpipe.hooks.settings import configured_computes
-
-    return configured_computes()
 
 
 def doc_of(reader: PipelineReader) -> str:

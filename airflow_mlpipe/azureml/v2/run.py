@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from airflow_mlpipe.azureml.v2.components import NOT_YET, component_of, kind_of
+from airflow_mlpipe.azureml.v2.computes import compute_of
 from airflow_mlpipe.azureml.v2.files import write
 from airflow_mlpipe.azureml.v2.findings import Finding, Findings
 from airflow_mlpipe.azureml.v2.importing import Importing
+from airflow_mlpipe.azureml.v2.inputs import root_input
 from airflow_mlpipe.azureml.v2.jobs import CommandJob, step_of
 from airflow_mlpipe.azureml.v2.nodes import Node, read_node
-from airflow_mlpipe.azureml.v2.pipelines import NOT_YET, PipelineReader, doc_of, kind_of
+from airflow_mlpipe.azureml.v2.pipelines import PipelineReader, doc_of
 from airflow_mlpipe.errors import DefinitionError, MLPipeError
 from airflow_mlpipe.pipelines.records import Pipeline
 from airflow_mlpipe.written.mistakes import WrittenError
@@ -146,13 +149,13 @@ def read_pipeline(node: Node, importing: Importing, taken: Iterable[str] = ()) -
 
 def _of_component(job: PipelineReader) -> PipelineReader:
     """A job that only gives inputs to a pipeline component: that one, with these inputs."""
-    component = job.component(job.node)
+    component = component_of(job.node, job.importing)
     if component is None or kind_of(component) != "pipeline":
         return job
     found = PipelineReader(node=component, importing=job.importing)
     given = job.node.get("inputs")
     for name, node in given.items():
-        value = job.root_input(name, node)
+        value = root_input(job, name, node)
         if value is not None:
             found.inputs[name] = value
     for source in (job.node.get("settings").get("default_compute"), job.node.get("compute")):
@@ -162,7 +165,7 @@ def _of_component(job: PipelineReader) -> PipelineReader:
 
 def _read_command(reader: PipelineReader) -> None:
     node, importing = reader.node, reader.importing
-    values = {name: reader.root_input(name, one) for name, one in node.get("inputs").items()}
+    values = {name: root_input(reader, name, one) for name, one in node.get("inputs").items()}
     job = CommandJob(
         task_id=re.sub(r"[^\w-]+", "_", node.string("name") or Path(node.file).stem),
         group=None,
@@ -170,7 +173,7 @@ def _read_command(reader: PipelineReader) -> None:
         component=node,
         inputs={name: value for name, value in values.items() if value is not None},
         destinations={},
-        compute=reader.compute_of(node),
+        compute=compute_of(reader, node),
     )
     if (step := step_of(job, importing)) is not None:
         importing.steps.append(step)

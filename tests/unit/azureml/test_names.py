@@ -11,7 +11,7 @@ import pytest
 import airflow_mlpipe
 from airflow_mlpipe import azureml
 from airflow_mlpipe.azureml.refused import REFUSED
-from airflow_mlpipe.azureml.v2.pipelines import NOT_YET
+from airflow_mlpipe.azureml.v2.components import NOT_YET
 
 PAGE = (Path(__file__).parents[3] / "docs" / "azure-ml.md").read_text()
 

@@ -412,3 +412,27 @@ def test_a_url_with_a_query_is_refused(read):
     """It may hold a secret."""
     assert read("jobs: {one: {command: 'ls ${{inputs.x}}', inputs: {x: {path: 'https://h/a?sig=s3cret'}}}}") is None
     assert "s3cret" not in " ".join(read.told("stops"))
+
+
+def test_a_compute_of_a_pipeline_that_is_written_out(read):
+    """It is looked up where it is said: in the pipeline around, whose inputs have other names."""
+    pipeline = read(
+        """
+        inputs: {node: big}
+        jobs:
+          group:
+            type: pipeline
+            compute: ${{parent.inputs.node}}
+            jobs:
+              one: {command: date}
+        """,
+        big="docker",
+    )
+    assert pipeline is not None, read.told("stops")
+    assert [(s.task_id, s.compute) for s in pipeline.steps] == [("group.one", "docker")]
+
+
+def test_a_compute_that_is_no_input_is_told(read):
+    """It is not the worker in silence."""
+    assert read("jobs: {one: {command: date, compute: '${{parent.inputs.node}}'}}") is None
+    assert read.told("stops") == ["1: jobs.one.compute: the pipeline has no input 'node'"]
