@@ -79,6 +79,7 @@ class Built:
     """The tasks of a pipeline while they are made.
 
     :ivar parameters: of the DAG, by name. :ivar task_ids: of steps, in the order in which they were made.
+    :ivar made: their tasks; of a module that has steps, the group.
     """
 
     workspace: Workspace
@@ -88,20 +89,19 @@ class Built:
     parameters: dict[str, PipelineParameter]
     outputs: dict[StepOutput, model.PipelineData] = field(default_factory=dict)
     task_ids: dict[PipelineStep, str] = field(default_factory=dict)
+    made: dict[PipelineStep, Any] = field(default_factory=dict)
 
     def add(self, step: PipelineStep) -> None:
         """Make a step's task.  :raises DefinitionError: naming the step and what is wrong."""
         name = step.name.removesuffix(".py") if isinstance(step, PythonScriptStep) else step.name
         task_id = _unique(re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII), self.task_ids.values())
         self.task_ids[step] = task_id
-        if isinstance(step, ProgramStep):
-            self._program(step, task_id)
-        else:
-            step.add_task(self, task_id)  # type: ignore[attr-defined]
+        made = self._program(step, task_id) if isinstance(step, ProgramStep) else step.add_task(self, task_id)
+        self.made[step] = made
         for before in step.after:
-            self.dag.get_task(task_id).set_upstream(self.dag.get_task(self.task_ids[before]))
+            made.set_upstream(self.made[before])
 
-    def _program(self, step: ProgramStep, task_id: str) -> None:
+    def _program(self, step: ProgramStep, task_id: str) -> Any:
         from airflow_mlpipe.operators.command import CommandStep as Command
         from airflow_mlpipe.operators.script import ScriptStep
 
@@ -126,10 +126,10 @@ class Built:
             common["execution_timeout"] = runs.execution_timeout
         folder = step.source_directory or self.default_source_directory
         if isinstance(step, PythonScriptStep):
-            ScriptStep(script_name=step.script_name, source_directory=folder or ".", arguments=arguments, **common)
-        else:
-            assert isinstance(step, CommandStep)
-            Command(command=arguments, source_directory=folder, **common)
+            script = step.script_name
+            return ScriptStep(script_name=script, source_directory=folder or ".", arguments=arguments, **common)
+        assert isinstance(step, CommandStep)
+        return Command(command=arguments, source_directory=folder, **common)
 
     @staticmethod
     def target(step: PipelineStep) -> Any:

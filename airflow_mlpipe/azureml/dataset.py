@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from airflow_mlpipe.azureml.workspace import Workspace
 
 
-class WebDatastore(Datastore):
-    """The folder of a URL.
+class UrlDatastore(Datastore):
+    """The folder of a URL, of an object store.
 
     :raises DefinitionError: for a URL that is none.
     """
@@ -103,9 +103,16 @@ class _Files:
         if isinstance(path, tuple) and len(path) == 2:
             where = "Dataset.File.from_files(path)"
             return FileDataset(check_store(path[0], where=where), str(path[1]).lstrip("/"))
+        if isinstance(path, str) and path.lower().startswith(("http://", "https://")):
+            raise DefinitionError(
+                "a web server is no datastore",
+                where="Dataset.File.from_files",
+                given=path,
+                fix="download it to a datastore and give (datastore, path), or let a step download it",
+            )
         if isinstance(path, str) and "://" in path:
             store, _, name = path.rpartition("/")
-            return FileDataset(WebDatastore(store), name)
+            return FileDataset(UrlDatastore(store), name)
         raise DefinitionError(
             "a dataset is a path in a datastore",
             where="Dataset.File.from_files",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_mlpipe.azureml.warn import ignored, warn
+from airflow_mlpipe.azureml.where import calling_file
 from airflow_mlpipe.errors import DefinitionError
 
 _AZURES = re.compile(r"azureml(-|\Z)|azure-ml(-|\Z)")
@@ -190,8 +191,8 @@ class Environment:
 
         A step in such a one runs in the worker's Python, with a warning.
         """
-        if name in REGISTERED:
-            return REGISTERED[name]
+        if (found := registered().get(name)) is not None:
+            return found
         warn(
             f"Environment.get({name!r}): no registry of environments, so its steps run in the worker's Python; "
             "say what is in it with Environment.from_pip_requirements(name, file) or from_docker_image(name, image)"
@@ -200,7 +201,7 @@ class Environment:
 
     def register(self, workspace: object = None) -> Environment:
         """Remember it for the rest of the script."""
-        REGISTERED[self.name] = self
+        _REGISTERED.setdefault(calling_file(), {})[self.name] = self
         return self
 
     def clone(self, new_name: str) -> Environment:
@@ -224,4 +225,9 @@ class Environment:
         return f"Environment({self.name!r})"
 
 
-REGISTERED: dict[str, Environment] = {}
+_REGISTERED: dict[str, dict[str, Environment]] = {}
+
+
+def registered() -> dict[str, Environment]:
+    """The environments that this script registered; those of other DAG files of this process are not its own."""
+    return dict(_REGISTERED.get(calling_file(), {}))

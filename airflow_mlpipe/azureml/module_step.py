@@ -118,7 +118,7 @@ class ModuleStep(PipelineStep):
             output.name, output.producer = port, self
         self.outputs = dict(self.outputs_map)
 
-    def add_task(self, built: Built, task_id: str) -> None:
+    def add_task(self, built: Built, task_id: str) -> Any:
         """Make the task.  :raises DefinitionError: what the module's description refuses."""
         from airflow_mlpipe.azureml.build import Ports
         from airflow_mlpipe.operators.module import ModuleStep as Operator
@@ -126,7 +126,7 @@ class ModuleStep(PipelineStep):
         compute = compute_name(built.target(self), built.workspace.config, where=self.where)
         runs = translate(self.runconfig, compute, built.folder, where=self.where)
         ports = Ports(built, self)
-        Operator(
+        return Operator(
             task_id=task_id,
             dag=built.dag,
             module=self.module.request,

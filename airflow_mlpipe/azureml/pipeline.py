@@ -102,7 +102,7 @@ class Pipeline:
     @property
     def graph(self) -> dict[str, list[str]]:
         """The tasks that each task leads to."""
-        return {t: sorted(self.dag.get_task(t).downstream_task_ids) for t in self._built.task_ids.values()}
+        return {task.task_id: sorted(task.downstream_task_ids) for task in self.dag.tasks}
 
     def validate(self) -> list[str]:
         """What is wrong: nothing, or the pipeline could not have been made.  Says so as v1 did."""

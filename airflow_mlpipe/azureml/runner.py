@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -40,7 +41,11 @@ def main(folder: Path) -> int:
     dag = load(file, request["dag_id"])
     run_id = f"manual__{moment.isoformat()}"
     with reported(dag.dag_id, run_id, folder / PROGRESS):
-        run: Any = dag.test(run_after=moment, logical_date=moment, run_conf=request["conf"])
+        try:
+            run: Any = dag.test(run_after=moment, logical_date=moment, run_conf=request["conf"])
+        except KeyboardInterrupt:
+            fail(dag.dag_id, run_id)
+            raise
     return 0 if run.state == "success" else 1
 
 
@@ -152,6 +157,18 @@ def write(dag_id: str, run_id: str, target: Path) -> None:
     write_atomically(target, to_bytes(document))
 
 
+def fail(dag_id: str, run_id: str) -> None:
+    """Say in the database that a run, which nobody goes on with, failed."""
+    from airflow import settings
+    from sqlalchemy import column, table, update
+
+    runs = table("dag_run", column("dag_id"), column("run_id"), column("state"))
+    assert settings.engine is not None
+    with settings.engine.begin() as connection:
+        of_run = (runs.c.dag_id == dag_id, runs.c.run_id == run_id, runs.c.state == "running")
+        connection.execute(update(runs).where(*of_run).values(state="failed"))
+
+
 def _seconds(moment: datetime | None) -> float | None:
     """Seconds since the epoch; without a time zone a moment is in UTC, as Airflow writes them."""
     if moment is None:
@@ -175,9 +192,26 @@ def _step(dag_id: str, run_id: str, row: Any) -> dict[str, Any]:
     }
 
 
+def _end(*_: object) -> None:
+    """End the step that runs, which ends its program, and start no other."""
+    from airflow.sdk.definitions import dag
+
+    vars(dag)["_run_task"] = _start_no_other  # dag.test() takes an interrupt for the failure of one task, and goes on
+    raise KeyboardInterrupt
+
+
+def _start_no_other(**_: object) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     try:
         sys.exit(main(Path(sys.argv[1])))
     except MLPipeError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("ended before the run was over\n")
+        sys.exit(130)

@@ -6,12 +6,15 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.azureml.outputs import OutputFileDatasetConfig, StepOutput
 from airflow_mlpipe.azureml.warn import ignored
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.model.names import check_port
+
+if TYPE_CHECKING:
+    from airflow_mlpipe.azureml.build import Built
 
 _SHELL = re.compile(r"[\s;&|<>$`'\"\\*?~#(){}]")
 
@@ -97,6 +100,10 @@ class PipelineStep:
                 "the step has no such output", where=self.where, given=name, valid=sorted(self.outputs) or "it has none"
             )
         return self.outputs[name]
+
+    def add_task(self, built: Built, task_id: str) -> Any:
+        """Make the task, or the group, of a step that runs no program of the author's."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return self.where

@@ -64,14 +64,14 @@ class DataTransferStep(PipelineStep):
         """What was delivered, for steps that come after."""
         return self._output
 
-    def add_task(self, built: Built, task_id: str) -> None:
+    def add_task(self, built: Built, task_id: str) -> Any:
         """Make the task.  :raises DefinitionError: what the operator refuses."""
         from airflow_mlpipe.operators.transfer import DataTransferStep as Operator
 
         _, source = built.data(self.inputs[0], f"{self.where}: source_data_reference")
         if self.source_type == "directory" and isinstance(source, model.DataReference) and source.path:
             source = model.DataReference(source.datastore, f"{source.path.rstrip('/')}/", name=source.name)
-        Operator(
+        return Operator(
             task_id=task_id,
             dag=built.dag,
             source=source,

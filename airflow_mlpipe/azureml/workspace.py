@@ -114,9 +114,9 @@ class Workspace:
     @property
     def environments(self) -> Mapping[str, Environment]:
         """Environments registered by this script."""
-        from airflow_mlpipe.azureml.environment import REGISTERED
+        from airflow_mlpipe.azureml.environment import registered
 
-        return dict(REGISTERED)
+        return registered()
 
     @property
     def experiments(self) -> Mapping[str, Experiment]:

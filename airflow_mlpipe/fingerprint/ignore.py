@@ -72,7 +72,8 @@ class Ignore:
     def _spec(self, folder: str) -> GitIgnoreSpec | None:
         if folder not in self._specs:
             at = os.path.join(self._root, folder)
-            self._specs[folder] = _read(os.path.join(at, FILE)) or _read(os.path.join(at, AZUREML))
+            ours = _read(os.path.join(at, FILE))
+            self._specs[folder] = ours if ours is not None else _read(os.path.join(at, AZUREML))
         return self._specs[folder]
 
 

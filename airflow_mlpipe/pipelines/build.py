@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlpipe.errors import DefinitionError, MLPipeError
 from airflow_mlpipe.model.data import DataReference, PipelineData
 from airflow_mlpipe.pipelines.kinds import construct, output_object
-from airflow_mlpipe.pipelines.reading.steps import all_sources
+from airflow_mlpipe.pipelines.reading.order import all_sources
 from airflow_mlpipe.pipelines.records import Data, DataNamed, Group, Input, OutputOf, Pipeline, Source, Step
 from airflow_mlpipe.pipelines.scheduling import schedule_of, start_of
 
@@ -120,8 +120,7 @@ def build_steps(
     waiting, broken = list(steps), set[str]()
     while waiting:
         # In the order of the file, except that who takes an output that its step declares itself comes after that step.
-        ready = [step for step in waiting if not _declared_elsewhere(step, objects) - broken]
-        step = (ready or waiting)[0]
+        step = next((s for s in waiting if not _declared_elsewhere(s, objects) - broken), waiting[0])
         waiting.remove(step)
         if _declared_elsewhere(step, objects) & broken:
             broken.add(step.task_id)  # what is wrong has been told

@@ -28,11 +28,12 @@ _API = b"mlpipe/v1"
 def dag_from_spec(path: str | os.PathLike[str], *, dag_file: str | None = None) -> DAG:
     """The DAG of a pipeline's file.
 
-    :param path: relative to the DAG file. :param dag_file: the DAG file; by default the one that calls this.
+    :param path: relative to the file that calls this. :param dag_file: the DAG file, and what ``path`` is relative to,
+        where that is another one and Airflow does not say it.
     :raises PipelineFileError: with all mistakes of the file.
     """
     caller = dag_file or sys._getframe(1).f_code.co_filename
-    return _dag(_beside(path, caller), caller)
+    return _dag(_beside(path, caller), dag_file or _parsed() or caller)
 
 
 def load_pipelines(folder: str | os.PathLike[str] = ".", *, dag_file: str | None = None) -> list[DAG]:
@@ -40,7 +41,7 @@ def load_pipelines(folder: str | os.PathLike[str] = ".", *, dag_file: str | None
 
     A file is one if its name ends with ``.yaml`` or ``.yml`` and it says ``api: mlpipe/v1``.
 
-    :param folder: relative to the DAG file. :param dag_file: the DAG file; by default the one that calls this.
+    :param folder: relative to the file that calls this. :param dag_file: as of :func:`dag_from_spec`.
     :raises PipelineFileError: with all mistakes of all files. :raises DefinitionError: for two pipelines of one name.
     """
     caller = dag_file or sys._getframe(1).f_code.co_filename
@@ -51,7 +52,7 @@ def load_pipelines(folder: str | os.PathLike[str] = ".", *, dag_file: str | None
     failed: list[MLPipeError] = []
     for path in _pipelines(root):
         try:
-            dag = _dag(path, caller)
+            dag = _dag(path, dag_file or _parsed() or caller)
             if dag.dag_id in dags:
                 other = dags[dag.dag_id][1]
                 raise DefinitionError(f"{other} is a pipeline of this name, too", where=str(path), given=dag.dag_id)
@@ -70,6 +71,14 @@ def _pipelines(root: Path) -> list[Path]:
         Path(folder, name) for folder, _, names in os.walk(root) for name in names if name.lower().endswith(ENDINGS)
     ]
     return sorted(path for path in found if _API in path.read_bytes())
+
+
+def _parsed() -> str | None:
+    """The DAG file that Airflow parses just now, which may have called somebody who called us."""
+    from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+    module = sys.modules.get(DagContext.current_autoregister_module_name or "")
+    return getattr(module, "__file__", None)
 
 
 def _beside(path: str | os.PathLike[str], dag_file: str) -> Path:

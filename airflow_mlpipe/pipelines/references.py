@@ -13,7 +13,7 @@ from typing import Literal
 
 ReferenceKind = Literal["params", "data", "output", "inputs", "outputs"]
 
-_TOKEN = re.compile(r"\$\$\{|\$\{(?P<inner>[^{}]*)\}|\$\{")
+_TOKEN = re.compile(r"\$\$\{|\$\{(?P<inner>[^{}]*)\}|\$\{\{[^{}]*\}\}|\$\{")
 _SIMPLE = re.compile(r"(params|data|inputs|outputs)\.([A-Za-z_][A-Za-z0-9_]*)\Z")
 _OUTPUT = re.compile(r"steps\.(?P<step>.+)\.outputs\.(?P<output>[A-Za-z_][A-Za-z0-9_]*)\Z")
 _WRITE = re.compile(r"\$\{|\{\{ params\.(?P<name>[A-Za-z_][A-Za-z0-9_]*) \}\}")

@@ -6,31 +6,25 @@ What is the default is left out, so that a file says what somebody decided.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields
 from typing import Any
 
 from airflow_mlpipe.model.data import Datastore
-from airflow_mlpipe.model.environment import Environment, Secret
-from airflow_mlpipe.model.resources import Gpu, Resources
-from airflow_mlpipe.model.reuse import Reuse
+from airflow_mlpipe.model.environment import Secret
 from airflow_mlpipe.model.step import InputPath, OutputPath
+from airflow_mlpipe.pipelines.documents import (
+    asset_document,
+    environment_document,
+    resources_document,
+    reuse_document,
+    said_of,
+    schedule_document,
+)
 from airflow_mlpipe.pipelines.reading.pipeline import around
 from airflow_mlpipe.pipelines.reading.steps import MEMBERS
 from airflow_mlpipe.pipelines.reading.values import json_type
 from airflow_mlpipe.pipelines.records import API, Data, Expansion, Group, Input, Output, Parameter, Pipeline, Step
 from airflow_mlpipe.pipelines.references import written
-from airflow_mlpipe.pipelines.schedules import (
-    DEFAULT_POLL,
-    DEFAULT_WINDOW,
-    Asset,
-    Changed,
-    Condition,
-    Cron,
-    Every,
-    Schedule,
-    Updated,
-)
-from airflow_mlpipe.pipelines.settings import PIPELINE_SETTINGS, STEP_SETTINGS, plain_setting, spell_duration
+from airflow_mlpipe.pipelines.settings import PIPELINE_SETTINGS, STEP_SETTINGS, plain_setting
 
 _OWN = ("task_display_name", "doc_md", "map_index_template")
 _SHARED = ("source", "environment", "compute", "resources", "reuse", *(n for n in STEP_SETTINGS if n not in _OWN))
@@ -57,7 +51,7 @@ def to_document(pipeline: Pipeline) -> dict[str, Any]:
         "description": pipeline.description,
         "doc": pipeline.doc,
         "tags": list(pipeline.tags),
-        "schedule": _schedule(pipeline.schedule),
+        "schedule": schedule_document(pipeline.schedule),
         **settings_document(pipeline.settings, (*PIPELINE_SETTINGS, "timezone")),
         "params": {p.name: _parameter(p) for p in pipeline.params},
         "datastores": _datastores(stores),
@@ -66,13 +60,6 @@ def to_document(pipeline: Pipeline) -> dict[str, Any]:
         "defaults": defaults,
     }
     return {name: value for name, value in document.items() if value not in (None, [], {})} | {"steps": steps}
-
-
-def _said(record: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
-    """The members of a record that are not the defaults."""
-    default = {one.name: one.default for one in fields(record)}
-    found = {name: getattr(record, name) for name in (names or default)}
-    return {name: value for name, value in found.items() if value not in (None, (), default[name])}
 
 
 def _parameter(parameter: Parameter) -> Any:
@@ -120,7 +107,7 @@ def free_name(name: str, taken: Collection[str]) -> str:
 
 
 def _data(data: Data, stores: Mapping[Datastore, str], params: Collection[str]) -> dict[str, Any]:
-    said = _said(data, ("path", "version", "identity"))
+    said = said_of(data, ("path", "version", "identity"))
     return {
         "datastore": stores[data.datastore],
         **{name: value_document(value, params) for name, value in said.items()},
@@ -128,62 +115,10 @@ def _data(data: Data, stores: Mapping[Datastore, str], params: Collection[str]) 
 
 
 def _group(group: Group, groups: tuple[Group, ...]) -> dict[str, Any] | None:
-    said = _said(group, ("prefix", "title", "tooltip", "description"))
+    said = said_of(group, ("prefix", "title", "tooltip", "description"))
     if group.parent != around(group.name, [one.name for one in groups if one.prefix]):
         said = {"parent": group.parent} | said
     return said or None
-
-
-def environment_document(environment: Environment) -> dict[str, Any]:
-    """An environment."""
-    said = _said(environment, ("requirements", "packages", "python", "image", "pass_variables"))
-    said = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
-    return said | ({"variables": dict(environment.variables)} if environment.variables else {})
-
-
-def resources_document(resources: Resources) -> dict[str, Any]:
-    """Resources."""
-    said = _said(resources)
-    if isinstance(gpu := said.get("gpu"), Gpu):
-        said["gpu"] = {"count": gpu.count, **_said(gpu, ("kind", "memory"))} if gpu != Gpu(gpu.count) else gpu.count
-    return said
-
-
-def reuse_document(reuse: Reuse) -> Any:
-    """A reuse policy."""
-    if reuse == Reuse(policy=reuse.policy):
-        return reuse.policy
-    said = _said(reuse, ("policy", "version"))
-    said |= {"ignore": list(reuse.ignore)} if reuse.ignore else {}
-    return said | ({"max_age": spell_duration(reuse.max_age)} if reuse.max_age is not None else {})
-
-
-def asset_document(asset: Asset) -> Any:
-    """An asset."""
-    if asset == Asset(name=asset.name):
-        return asset.name
-    return {"name": asset.name, **_said(asset, ("uri", "group"))} | (
-        {"extra": dict(asset.extra)} if asset.extra else {}
-    )
-
-
-def _schedule(schedule: Schedule | None) -> Any:
-    if isinstance(schedule, Cron):
-        return schedule.expression
-    if isinstance(schedule, Every):
-        return {"every": spell_duration(schedule.interval)}
-    if isinstance(schedule, Updated):
-        return {"asset": asset_document(schedule.asset)}
-    if isinstance(schedule, Changed):
-        times = (("window", schedule.window, DEFAULT_WINDOW), ("poll", schedule.poll, DEFAULT_POLL))
-        return {"changes": f"${{data.{schedule.data}}}"} | {n: _seconds(v) for n, v, d in times if v != d}
-    if isinstance(schedule, Condition):
-        return {schedule.op: [_schedule(one) for one in schedule.members]}
-    return None
-
-
-def _seconds(value: float) -> float | int:
-    return int(value) if value == int(value) else value
 
 
 def _step(step: Step, pipeline: Pipeline, params: Collection[str], stores: Mapping[Datastore, str]) -> dict[str, Any]:
@@ -280,11 +215,11 @@ def input_document(port: Input) -> Any:
 
 def output_document(output: Output, stores: Mapping[Datastore, str]) -> Any:
     """An output."""
-    said = _said(output, ("filename", "optional", "path"))
+    said = said_of(output, ("filename", "optional", "path"))
     said |= {"datastore": stores[output.datastore]} if output.datastore is not None else {}
     said |= {"asset": asset_document(output.asset)} if output.asset is not None else {}
     said |= (
-        {"volatile": [_said(one) if one.pattern is not None else one.files for one in output.volatile]}
+        {"volatile": [said_of(one) if one.pattern is not None else one.files for one in output.volatile]}
         if output.volatile
         else {}
     )
@@ -292,7 +227,7 @@ def output_document(output: Output, stores: Mapping[Datastore, str]) -> Any:
 
 
 def _secret(secret: Secret) -> dict[str, Any]:
-    return _said(secret)
+    return said_of(secret)
 
 
 def _expansion(expand: Expansion, params: Collection[str]) -> dict[str, Any]:

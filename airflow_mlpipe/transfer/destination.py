@@ -58,6 +58,19 @@ class Destination:
             raise PathError("a file of this name is airflow_mlpipe's own", where=self.store.url, given=key)
         return key
 
+    def check_links(self, keys: Iterable[str]) -> None:
+        """:raises PathError: when a link would lead a file, or the removal of one, out of the datastore's root."""
+        if not isinstance(self.store, LocalObjectStore):
+            return
+        top = os.path.realpath(self.store.root)
+        folders = {key.rpartition("/")[0] for key in keys} | ({self.root} if self.kind == "folder" else set())
+        for folder in sorted(folders):
+            real = os.path.realpath(self.store.root / folder)
+            if real != top and not real.startswith(f"{top.rstrip('/')}/"):
+                raise PathError(
+                    "a link leads out of the datastore's root", where=f"{self.store.url}/{folder}", given=real
+                )
+
     def files(self) -> tuple[dict[str, Found], bool]:
         """What is there now by relative path, and whether it is marked as whole.  One listing."""
         if self.kind == "file":

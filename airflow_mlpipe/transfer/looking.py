@@ -103,6 +103,7 @@ def selection_is_said(options: TransferOptions) -> bool:
 def _check_apart(source: Source, destination: Destination, listed: Sequence[SourceFile]) -> None:
     """A transfer into its own source would send what it wrote, and a sync into a folder above would remove it."""
     keys = [destination.key(file.path) for file in listed]  # each is checked
+    destination.check_links(keys)
     store, other = source.store, destination.store
     if store is not other and (store.server is None or store.server != other.server):
         return

@@ -8,11 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from airflow_mlpipe.azureml.v2.run import import_all
 
 EXAMPLES = Path(__file__).parents[2] / "dags_examples"
+CANCEL = """
+import os, time
+if run:
+    while not os.path.exists({0!r}):
+        time.sleep(0.2)
+    run.cancel()
+    print("the run is", run.wait_for_completion(raise_on_error=False))
+"""
 
 
 @pytest.fixture
@@ -53,7 +62,8 @@ def test_an_imported_v2_pipeline_runs_on_local_data_and_is_reused(run_dag, examp
 
 @pytest.mark.slow
 def test_a_v1_script_runs_by_itself_without_a_scheduler(airflow_db, examples, tmp_path):
-    """`submit` starts it, `wait_for_completion` follows it, and metrics are there afterwards; then a step fails."""
+    """`submit` starts it, `wait_for_completion` follows it, metrics are there, and `cancel` ends all of it."""
+    mark = tmp_path / "sleeps"
     environment = {
         **os.environ,
         "PYTHONPATH": str(EXAMPLES.parent),
@@ -65,10 +75,16 @@ def test_a_v1_script_runs_by_itself_without_a_scheduler(airflow_db, examples, tm
     assert done.returncode == 0, done.stdout + done.stderr
     assert "train: success executed" in done.stdout
     assert "evaluate Finished {'mean_error_g': 239.6" in done.stdout
+    # A second run is canceled while a program runs: that ends, and the steps after it do not start.
     script = examples / "azureml" / "train" / "train.py"
-    script.write_text(script.read_text().replace("slope = 0.0", "slope = 1 / 0"))
-    failed = subprocess.run(argv, capture_output=True, text=True, env=environment, cwd=tmp_path)
-    assert failed.returncode == 1
-    assert "prepare_penguins: success reused" in failed.stdout
-    assert "ZeroDivisionError: division by zero" in failed.stdout
-    assert "RunFailedError" in failed.stderr
+    script.write_text(
+        script.read_text().replace("slope = 0.0", f"import time; open({str(mark)!r}, 'w'); time.sleep(999)")
+    )
+    source = examples / "azureml_v1.py"
+    source.write_text(source.read_text().replace("run.wait_for_completion(show_output=True)", CANCEL.format(str(mark))))
+    canceled = subprocess.run(argv, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert canceled.returncode == 0, canceled.stdout + canceled.stderr
+    assert "the run is Canceled" in canceled.stdout
+    assert "prepare penguins Finished" in canceled.stdout
+    assert "train Failed" in canceled.stdout
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or ())]

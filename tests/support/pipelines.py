@@ -58,6 +58,7 @@ ENVIRONMENTS = st.one_of(
         pass_variables=st.lists(NAMES, max_size=2, unique=True).map(tuple),
     ),
 )
+ENVIRONMENTS |= st.builds(Environment, packages=st.sampled_from([("numpy",), ("b>=1", "a==2")]))
 RESOURCES = st.none() | st.builds(
     Resources,
     cpu=st.sampled_from([None, 0.5, 2]),

@@ -16,23 +16,32 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """
-from airflow_mlpipe import CommandStep, PipelineData
+api: mlpipe/v1
+name: submitted
+params: {lr: 0.1, fail: false}
+steps:
+  train:
+    command:
+      - sh
+      - -c
+      - echo training with $2; test $3 = False || exit 3; echo $2 > $1
+      - "-"
+      - ${outputs.model}
+      - ${params.lr}
+      - ${params.fail}
+    outputs: {model: file}
+"""
+DAG_FILE = """
+from airflow_mlpipe import dag_from_spec
 
-with DAG("submitted", params={"lr": Param(0.1, type="number"), "fail": Param(False, type="boolean")}):
-    model = PipelineData("model", kind="file")
-    CommandStep(
-        task_id="train",
-        arguments=["sh", "-c", "echo training with $2; test $3 = False || exit 3; echo $2 > $1", "-",
-                   model, "{{ params.lr }}", "{{ params.fail }}"],
-        outputs=[model],
-    )
+dag = dag_from_spec("submitted.yaml")
 """
 
 
 @pytest.fixture(scope="module")
 def airflow(embedded_airflow):
-    """The session's Airflow with the pipeline."""
-    embedded_airflow.write("submitted", PIPELINE)
+    """The session's Airflow with the pipeline, whose file is YAML."""
+    embedded_airflow.write("submitted", DAG_FILE, {"submitted.yaml": PIPELINE})
     return embedded_airflow
 
 

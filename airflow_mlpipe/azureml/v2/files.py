@@ -40,7 +40,7 @@ def write(pipeline: Pipeline, importing: Importing, into: Path, source: str, *, 
         for name, text in importing.files.items():
             (new / name).write_text(text, encoding="utf-8")
         for name, code in importing.folders.items():
-            _copy(code, new / name)
+            _copy(code, new / name, frozenset({Path(temporary), folder, dag_file}))
         if folder.exists():
             os.replace(folder, Path(temporary, "old"))
         os.replace(new, folder)
@@ -61,8 +61,11 @@ def _check_free(dag_file: Path, folder: Path, replace: bool) -> None:
         raise DefinitionError("there is a folder that no import wrote", where=str(folder), fix="choose another folder")
 
 
-def _copy(code: CodeFolder, target: Path) -> None:
-    """Copy code without what Azure ML's ignore file leaves out."""
+def _copy(code: CodeFolder, target: Path, ours: frozenset[Path]) -> None:
+    """Copy code without what Azure ML's ignore file leaves out.
+
+    :param ours: what this import writes, which may lie in the folder of the code.
+    """
     target.mkdir()
     for source in (code.source, *code.includes):
         if source is None:
@@ -70,19 +73,20 @@ def _copy(code: CodeFolder, target: Path) -> None:
         if source.is_file():
             shutil.copy2(source, target / source.name)
         elif source == code.source:
-            _copy_folder(source, target)
+            _copy_folder(source, target, ours)
         else:
             (target / source.name).mkdir(exist_ok=True)
-            _copy_folder(source, target / source.name)
+            _copy_folder(source, target / source.name, ours)
 
 
-def _copy_folder(source: Path, target: Path) -> None:
+def _copy_folder(source: Path, target: Path, ours: frozenset[Path]) -> None:
     ignore = Ignore(str(source))
     for folder, names, files in os.walk(source):
         relative = Path(folder).relative_to(source)
-        names[:] = sorted(n for n in names if ignore.keeps((relative / n).as_posix(), True))
+        kept = (n for n in names if Path(folder, n) not in ours)
+        names[:] = sorted(n for n in kept if ignore.keeps((relative / n).as_posix(), True))
         for name in sorted(files):
             path = (relative / name).as_posix()
-            if ignore.keeps(path, False):
+            if ignore.keeps(path, False) and Path(folder, name) not in ours:
                 (target / relative).mkdir(parents=True, exist_ok=True)
                 shutil.copy2(Path(folder, name), target / path)

@@ -60,9 +60,15 @@ def _checked(node: Node, store: str, path: str, findings: Findings) -> Source | 
 
 
 def _of_url(node: Node, root: str, path: str, findings: Findings) -> Source | None:
-    """A file of a web server, a blob: the folder is a datastore, whose name is the host's."""
+    """A blob: its folder is a datastore, whose name is the host's.  Web servers are no datastores."""
     folder, _, last = path.rstrip("/").rpartition("/")
     scheme, _, host = root.partition("://")
+    if scheme.lower() in ("http", "https") and "?" not in path:
+        place = f"downloads/{host}/{path}".rstrip("/")
+        findings.todo(
+            node, "data on a web server, which is no datastore", f"put it at {place} of datastore {DEFAULT_DATASTORE!r}"
+        )
+        return _checked(node, DEFAULT_DATASTORE, place, findings)
     # The driver of Azure's blobs: wasbs is its old name.
     scheme = {"wasbs": "abfss", "wasb": "abfs"}.get(scheme, scheme)
     host = host.replace(".blob.core.", ".dfs.core.") if scheme.startswith("abfs") else host

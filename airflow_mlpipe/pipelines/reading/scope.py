@@ -69,9 +69,9 @@ class Scope:
 
     def unknown(self, part: Unknown, place: Place) -> None:
         """``${...}`` that names nothing."""
-        self.mistakes.add(
-            place, "this names nothing", given=part.text, valid=FORMS, fix=f"for the text itself write ${part.text}"
-        )
+        double = part.text.startswith("${{")
+        fix = "write one pair of braces; two are Azure ML's" if double else f"for the text itself write ${part.text}"
+        self.mistakes.add(place, "this names nothing", given=part.text, valid=FORMS, fix=fix)
 
     def argument(self, value: Any, place: Place) -> ArgumentText | Source | None:
         """An argument; ``None`` when it is none."""

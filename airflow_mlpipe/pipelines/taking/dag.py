@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.pipelines.origin import origin_of
+from airflow_mlpipe.pipelines.reading.order import all_sources
 from airflow_mlpipe.pipelines.reading.pipeline import around
 from airflow_mlpipe.pipelines.records import Group, Pipeline, Step
 from airflow_mlpipe.pipelines.taking.airflow import pipeline_settings
-from airflow_mlpipe.pipelines.taking.task import TakenStep, all_outputs, kind_of
+from airflow_mlpipe.pipelines.taking.task import TakenStep, kind_of
 from airflow_mlpipe.pipelines.taking.values import DataNames, is_plain, parameters_of, schedule_record
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _without(found: dict[str, Step], broken: set[str], left_out: list[str]) -> t
     while more:
         more = False
         for name, step in list(found.items()):
-            if needed := sorted({source.step for source in all_outputs(step)} & broken):
+            if needed := sorted({source.step for source in all_sources(step)} & broken):
                 left_out.append(f"step {name!r}: it needs {', '.join(needed)}")
                 broken.add(name)
                 del found[name]

@@ -12,6 +12,7 @@ from airflow_mlpipe.model.reuse import Reuse
 from airflow_mlpipe.model.step import InputPath, OutputPath
 from airflow_mlpipe.operators.definition import effective_reuse
 from airflow_mlpipe.operators.placement import placed
+from airflow_mlpipe.pipelines.reading.order import all_sources
 from airflow_mlpipe.pipelines.records import ArgumentText, Expansion, Input, Output, OutputOf, Step, StepKind
 from airflow_mlpipe.pipelines.taking.airflow import attribute, step_settings
 from airflow_mlpipe.pipelines.taking.values import DataNames, asset_record, is_plain
@@ -88,7 +89,7 @@ class TakenStep:
             from airflow_mlpipe.pipelines.taking.transfer import as_transfer
 
             step = as_transfer(self.task, step, self._data)
-        read = {source.step for source in all_outputs(step)}
+        read = {source.step for source in all_sources(step)}
         return replace(step, after=tuple(sorted(self.task.upstream_task_ids - read)))
 
     def _broken(self, name: str) -> None:
@@ -239,10 +240,3 @@ class TakenStep:
         if name not in values:
             return None
         return tuple(take(one, f"instance {index}: {name}") for index, one in enumerate(values[name]))
-
-
-def all_outputs(step: Step) -> list[OutputOf]:
-    """The outputs of other steps that a step reads."""
-    from airflow_mlpipe.pipelines.reading.steps import all_sources
-
-    return all_sources(step)

@@ -397,12 +397,14 @@ def test_a_dataset_may_be_the_default_of_a_parameter(workspace, step):
     assert pipeline.dag.params.dump() == {"day": "raw/day=1"}
 
 
-def test_a_url_is_a_file_of_a_web_server(workspace, step):
-    """Its folder is the datastore."""
-    data = Dataset.File.from_files("https://example.org/demo/titanic.csv").as_named_input("titanic")
+def test_a_url_is_data_of_its_folder(workspace, step):
+    """Of an object store; a web server cannot be listed, and is refused."""
+    data = Dataset.File.from_files("s3://bucket/demo/titanic.csv").as_named_input("titanic")
     (port,) = Pipeline(workspace, steps=[step("s", inputs=[data])]).dag.get_task("s").inputs
-    assert port["data"]["datastore"] == {"name": "example.org", "url": "https://example.org/demo"}
+    assert port["data"]["datastore"] == {"name": "bucket", "url": "s3://bucket/demo"}
     assert port["data"]["path"] == "titanic.csv"
+    with pytest.raises(DefinitionError, match="a web server is no datastore"):
+        Dataset.File.from_files("https://example.org/demo/titanic.csv")
 
 
 def test_a_curated_environment_is_the_workers_python_and_is_told(workspace, step):

@@ -216,6 +216,18 @@ def test_nested_ignore_files(tmp_path):
     assert list(found) == ["b.log", "sub/a.txt"]
 
 
+def test_azure_mls_ignore_file_counts_where_there_is_none_of_ours(tmp_path):
+    """And neither of them is code."""
+    for path in ("a.txt", "b.log", "sub/a.txt", "sub/b.log"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    (tmp_path / ".amlignore").write_text("*.txt")
+    (tmp_path / "sub" / ".amlignore").write_text("*.log")
+    (tmp_path / "sub" / ".mlpipeignore").write_text("!a.txt")
+    found = read_code(CodeSpec(root=str(tmp_path), entry=None, mode="directory")).files
+    assert list(found) == ["b.log", "sub/a.txt", "sub/b.log"]
+
+
 def test_ignore_file_that_is_no_text(tmp_path):
     """An ignore file that cannot be read as text is an error that names it."""
     (tmp_path / ".mlpipeignore").write_bytes(b"\xff")

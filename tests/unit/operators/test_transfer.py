@@ -10,6 +10,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_mlpipe import CommandStep, DataReference, Datastore, DataTransferStep, PipelineData, Reuse
 from airflow_mlpipe.errors import DefinitionError, PathError
+from airflow_mlpipe.transfer.pace import Pace
 
 LAKE = Datastore("lake", url="file:///srv/lake")
 SHELF = Datastore("shelf")
@@ -114,3 +115,12 @@ def test_it_serialises_to_the_same_bytes_each_time():
         return json.dumps(DagSerialization.to_dict(step.dag), sort_keys=True)
 
     assert serialised() == serialised()
+
+
+def test_killing_the_task_ends_the_transfer():
+    """Also when it has not begun."""
+    step = transfer()
+    step.on_kill()
+    step._pace = Pace()
+    step.on_kill()
+    assert step._pace.cancelled

@@ -163,6 +163,19 @@ def test_mistakes_of_several_files_are_told_together(bundle: Path) -> None:
     assert "one.yaml is a pipeline of this name, too" in str(raised.value)
 
 
+def test_a_helper_may_load_the_pipelines(run_dag: Any, bundle: Path) -> None:
+    """Its own file is what paths are relative to; the DAG file is the one that Airflow parses."""
+    helper = bundle / "lib" / "flows.py"
+    helper.parent.mkdir()
+    helper.write_text("from airflow_mlpipe import load_pipelines\n\ndef all(): return load_pipelines('../pipelines')\n")
+    (bundle / "dags.py").write_text(
+        "import sys, os\nsys.path.append(os.path.join(os.path.dirname(__file__), 'lib'))\n"
+        "import flows\ndags = flows.all()  # airflow\n"
+    )
+    dag = run_dag.parse(folder=bundle)
+    assert (dag.fileloc, dag.get_task("g.prepare").source_directory) == (str(bundle / "dags.py"), "pipelines/src")
+
+
 def test_a_file_or_folder_that_is_not_there_is_said(bundle: Path) -> None:
     """With the path that was looked at."""
     with pytest.raises(DefinitionError, match=r"bundle/nobody\.yaml: cannot be read"):

@@ -27,7 +27,8 @@ from airflow_mlpipe.written.places import Places
         ("${", (Unknown("${"),)),
         ("$5 {a}", ("$5 {a}",)),
         ("{{ ds }}", ("{{ ds }}",)),
-        ("${{ params.a }}", (Unknown("${"), "{ params.a }}")),
+        ("${{ params.a }}", (Unknown("${{ params.a }}"),)),
+        ("${{", (Unknown("${"), "{")),
     ],
 )
 def test_a_text_is_cut_into_references_and_texts(text: str, parts: tuple[object, ...]) -> None:

@@ -344,6 +344,18 @@ def test_a_link_that_leaves_the_source_is_an_error(stores, lake, tmp_path):
         stores.transfer("lake:raw/", "shelf:in")
 
 
+@pytest.mark.parametrize("link", ["in", "in/sub"])
+def test_a_link_that_leaves_the_destination_is_an_error(stores, shelf, tmp_path, link):
+    """Nothing is written, and nothing removed, where it leads."""
+    write(tmp_path, {"private/b.csv": "mine", "private/more": "mine"}, old=False)
+    shelf.path(link).parent.mkdir(parents=True, exist_ok=True)
+    shelf.path(link).symlink_to(tmp_path / "private")
+    with pytest.raises(PathError, match="out of the datastore's root"):
+        stores.transfer("lake:raw/", "shelf:in", mode="sync")
+    assert sorted(p.name for p in (tmp_path / "private").iterdir()) == ["b.csv", "more"]
+    assert (tmp_path / "private" / "b.csv").read_text() == "mine"
+
+
 def test_a_file_that_cannot_be_where_a_folder_is_is_a_clear_error(stores, shelf):
     """And the folder is not whole."""
     write(shelf.root, {"in/a.csv/x": "x"}, old=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -289,3 +290,29 @@ def test_what_cannot_be_watched_is_refused_at_parse(data: Any, arguments: dict[s
     """Also a path that only a run knows."""
     with pytest.raises(DefinitionError, match=said):
         changes(data, **arguments)
+
+
+def test_objects_are_not_read_to_see_a_change(lake: Path, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing tells: no answer of the store is as long as one of the objects, at the first look and afterwards."""
+    from support.flaky import FlakyNetwork
+
+    from airflow_mlpipe.store.config import StoreConfig
+    from airflow_mlpipe.store.open import open_store
+
+    size, longest = 2_000_000, 200_000
+    url = f"s3://{s3.new_bucket()}/root"
+    store = open_store(StoreConfig(url=url, options=s3.options))
+    store.put("raw/a.bin", b"a" * size)
+    with FlakyNetwork(s3.endpoint) as network:
+        extra = {"url": url, "endpoint_url": network.endpoint, "region": "us-east-1"}
+        connection = {"conn_type": "mlpipe_datastore", "login": "testing", "password": "testing", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_FAR", json.dumps(connection))
+        network.cut_after = longest
+
+        async def body() -> None:
+            watching = Watching(DataChangeTrigger("far", "raw/", "auto", 0.0, POLL))
+            change, _ = await watching.change(lambda: store.put("raw/b.bin", b"b" * size))
+            assert (change["added"], change["files"], change["size"]) == (["b.bin"], 2, 2 * size)
+
+        run(body)
+        assert network.cut_after == longest

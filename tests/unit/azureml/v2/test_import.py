@@ -377,3 +377,38 @@ def test_a_file_that_is_no_yaml_is_told_with_its_line(read, tmp_path):
     (done,) = import_all(tmp_path / "pipeline.yml", None, computes={})
     assert done.dag_id is None
     assert (done.findings[0].level, done.findings[0].line > 1) == ("stops", True)
+
+
+def test_code_that_lies_where_the_import_goes_is_copied_once(tmp_path):
+    """``code: .`` beside the DAG file: what an import writes is no code, the second time neither."""
+    (tmp_path / "work.py").write_text("print(1)\n")
+    (tmp_path / "job.yml").write_text("type: command\nname: job\ncode: .\ncommand: python work.py\n")
+    for again in (False, True):
+        (done,) = import_all(tmp_path / "job.yml", None, computes={}, again=again)
+        assert done.dag_id == "job"
+    code = tmp_path / "job" / "job"
+    assert sorted(p.name for p in code.rglob("*")) == ["job.yml", "work.py"]
+
+
+@pytest.mark.parametrize(
+    ("path", "store", "url", "place"),
+    [
+        ("azureml://datastores/lake/paths/a/b.csv", "lake", None, "a/b.csv"),
+        ("azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/lake/paths/a", "lake", None, "a"),
+        ("wasbs://box@acc.blob.core.windows.net/a/b", "acc.blob.core.windows.net",
+         "abfss://box@acc.dfs.core.windows.net/a", "b"),
+        ("https://example.org/a/b.csv", "workspaceblobstore", None, "downloads/example.org/a/b.csv"),
+    ],
+)  # fmt: skip
+def test_places_that_are_not_on_this_disk(read, path, store, url, place):
+    """A datastore and a path in it."""
+    pipeline = read(f"jobs: {{one: {{component: ./work.yml, inputs: {{raw: {{type: uri_folder, path: '{path}'}}}}}}}}")
+    (data,) = pipeline.data
+    assert (data.datastore.url, data.path) == (url, place)
+    assert data.datastore.name in (store, store.replace("blob", "dfs"))
+
+
+def test_a_url_with_a_query_is_refused(read):
+    """It may hold a secret."""
+    assert read("jobs: {one: {command: 'ls ${{inputs.x}}', inputs: {x: {path: 'https://h/a?sig=s3cret'}}}}") is None
+    assert "s3cret" not in " ".join(read.told("stops"))
