@@ -6,7 +6,7 @@ NPM        ?= npm
 AZURITE    := azurite@3.37.0
 UV         := .tools/uv/bin/uv
 BIN        := .venv/bin
-# Each process has an Airflow home of its own; tests of the Docker engine stay in one (tests/conftest.py).
+# Each process has an Airflow home of its own; tests of the Docker engine stay in one (tests/scheduling.py).
 PROCESSES  ?= 2
 PYTEST     := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
@@ -93,7 +93,7 @@ imports: .venv/.dev ## Layers
 	$(BIN)/lint-imports --no-cache
 
 unit: .venv/.dev .tools/.azurite .tools/.compose .tools/.chromium .tools/.docker ## All tests; PYTEST_ARGS="tests/unit -k name" for some
-	$(PYTEST) -n $(PROCESSES) --dist loadgroup $(PYTEST_ARGS)
+	$(PYTEST) -n $(PROCESSES) $(PYTEST_ARGS)
 
 test-kubernetes: .venv/.dev ## The conformance tests of computes on the cluster of KUBECONFIG; see tests/contract/test_real_cluster.py
 	$(PYTEST) tests/contract/test_real_cluster.py $(PYTEST_ARGS)

@@ -61,20 +61,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "mlpipe"))
 
 # The fixtures of the object stores (s3, s3_without_conditions, azure), of the Docker engine (engine, base_image) and of
 # the test double of a Kubernetes cluster (kubernetes_double).
-pytest_plugins = ("servers", "containers", "cluster")
-
-
-_ONE_PROCESS = ("engine", "embedded_airflow")
-"""Fixtures of which the machine shall have one: all their tests run in one of the processes that share the suite."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file stay together, so that its fixtures are made once, and so do those of ``_ONE_PROCESS``."""
-    for item in items:
-        wanted = getattr(item, "fixturenames", ())
-        group = next((name for name in _ONE_PROCESS if name in wanted), item.nodeid.partition("::")[0])
-        item.add_marker(pytest.mark.xdist_group(group))
+pytest_plugins = ("servers", "containers", "cluster", "scheduling")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,58 @@
+"""Which tests of a suite that several processes share go to one of them (``pytest -n 2``).
+
+Tests of one file stay together, so that its fixtures are made once.  So do the tests of what a machine shall have one
+of: the Docker engine, whose containers some tests count, and the running Airflow, which takes half a minute to start.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+
+TOGETHER = {
+    "engine": (
+        "contract/test_agent_container.py",
+        "contract/test_computes.py",
+        "contract/test_docker_*.py",
+        "contract/test_kubernetes_*.py",
+        "integration/test_docker_*.py",
+        "integration/test_kubernetes_*.py",
+        "system/test_docker_*.py",
+    ),
+    "embedded_airflow": tuple(
+        f"system/test_{name}.py" for name in ("assets", "changes", "embedded", "submit", "ui", "waiting")
+    ),
+}
+"""By fixture, the files of its tests."""
+
+
+def together(nodeid: str) -> str:
+    """The name that the tests have in common which run in one process: a fixture's, else the file's."""
+    file = PurePosixPath(nodeid.partition("::")[0])
+    for fixture, patterns in TOGETHER.items():
+        if any(fnmatch("/".join(file.parts[-2:]), pattern) for pattern in patterns):
+            return fixture
+    return str(file)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """:raises pytest.UsageError: for a test of such a fixture in a file that is not named above."""
+    for item in items:
+        for fixture in TOGETHER:
+            if fixture in getattr(item, "fixturenames", ()) and together(item.nodeid) not in TOGETHER:
+                raise pytest.UsageError(f"{item.nodeid} uses {fixture!r}: name its file in {__name__}.TOGETHER")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A scheduler that keeps :func:`together` what belongs together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    return Together(config, log)
