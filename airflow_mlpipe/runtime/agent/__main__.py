@@ -26,7 +26,9 @@ def run() -> int:
 
     thread = Thread(target=work, name="mlpipe-agent", daemon=True)
     thread.start()
-    thread.join()
+    while thread.is_alive():
+        # Not for good: a signal that comes just before the wait begins does not end it, and its handler would not run.
+        thread.join(0.2)
     return codes[0] if codes else 1
 
 
