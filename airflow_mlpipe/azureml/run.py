@@ -272,8 +272,9 @@ class PortDataReference:
     def download(self, local_path: str, overwrite: bool = False, show_progress: bool = False, **others: Any) -> int:
         """Write the output below a local folder; the number of files.
 
-        :raises DefinitionError: for a file that is there, without ``overwrite``.
+        :raises DefinitionError: for a file with other bytes that is there, without ``overwrite``.
         """
+        from airflow_mlpipe.fingerprint.digest import digest_file
         from airflow_mlpipe.hooks.workspace import Stores
 
         reference, contents = self.reference, Stores().contents(self.reference.datastore)
@@ -285,8 +286,12 @@ class PortDataReference:
             files = [(target / path, str(entry.digest)) for path, entry in entries if entry.kind == "file"]
         for path, digest in files:
             if path.exists():
+                if path.is_file() and digest_file(path) == digest:
+                    continue
                 if not overwrite:
-                    raise DefinitionError("the file is there already", where="download", given=str(path))
+                    raise DefinitionError(
+                        "another file is there already", where="download", given=str(path), fix="say overwrite=True"
+                    )
                 path.unlink()
             path.parent.mkdir(parents=True, exist_ok=True)
             contents.fetch(digest, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 
 from airflow_mlpipe.cli.command import command, say, write_json
@@ -24,6 +25,7 @@ def spec(args: Namespace) -> None:
 
 
 def _show_pipeline(args: Namespace) -> None:
+    from airflow_mlpipe.pipelines.load import dag_from_spec
     from airflow_mlpipe.pipelines.records import Pipeline
     from airflow_mlpipe.pipelines.taking.dag import Taken, UnformedError, take_apart
     from airflow_mlpipe.pipelines.writing import to_document
@@ -33,6 +35,7 @@ def _show_pipeline(args: Namespace) -> None:
             raise UsageError(f"{option} is about a step", where="spec", fix="name the step after the DAG")
     if is_file(args.dag_id):
         taken = Taken(pipeline=Pipeline.read(args.dag_id), left_out=())
+        dag_from_spec(os.path.abspath(args.dag_id))  # what the operators refuse
     else:
         taken = take_apart(load_dag(args.dag_id))
     pipeline, left_out = taken.pipeline, taken.left_out

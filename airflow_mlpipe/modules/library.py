@@ -130,6 +130,13 @@ class Library:
             self.store.delete([module_default_key(name)])
             return
         self.check(name, version)
+        if self._read(module_key(name, "yanked", version_key(version)), "module-mark", _mark) is not None:
+            raise DefinitionError(
+                "a yanked version cannot be what the name alone stands for",
+                where=f"module {name} of {self.name}",
+                given=version,
+                fix="take another one, or take back the yank: airflow mlpipe module yank MODULE@VERSION --undo",
+            )
         document = tag("module-default", 1) | {"version": version_key(version)}
         self.store.put(module_default_key(name), to_bytes(document))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlpipe.errors import MLPipeError
+from airflow_mlpipe.errors import DefinitionError, MLPipeError, WorkspaceVersionError
 from airflow_mlpipe.fingerprint.ignore import Ignore
 from airflow_mlpipe.modules.locking import FILE, Locked, LockFile, read_lock, unlocked
 from airflow_mlpipe.modules.resolved import BUNDLE, ResolvedModule
@@ -96,8 +96,21 @@ def _entry(module: ResolvedModule, stores: Stores) -> Locked:
     return Locked(source=module.source, definition=module.definition, code=code)
 
 
+def _readable(path: Path) -> LockFile:
+    """What there is; nothing of a file that is none, or that somebody edited: it is to be written anew.
+
+    :raises DefinitionError: for one that a newer version of this package wrote.
+    """
+    try:
+        return read_lock(path)
+    except DefinitionError as error:
+        if isinstance(error.__cause__, WorkspaceVersionError):
+            raise
+        return LockFile(path=path)
+
+
 def _update(path: Path, mine: dict[str, Locked], write: bool) -> tuple[LockFile, list[Moved]]:
-    before = read_lock(path)
+    before = _readable(path)
     after = replace(before, entries={**before.entries, **mine})
     moved = []
     for key, entry in sorted(mine.items()):

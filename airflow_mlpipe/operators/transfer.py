@@ -141,7 +141,7 @@ class DataTransferStep(StepOperator):
         """One listing of each side, and what there is to do."""
         from airflow_mlpipe.operators.transferring import look_in
 
-        return look_in(self, context, stores)
+        return look_in(self, context, stores, say)
 
     def is_gone(self, step: Fingerprinted, output: OutputReference, stores: Stores) -> bool | str:
         """Whether there is something to do, whatever was recorded; and what."""

@@ -53,9 +53,10 @@ class TransferLook(Fingerprinted):
     target: DataReference
 
 
-def look_in(step: DataTransferStep, context: Context, stores: Stores) -> TransferLook:
+def look_in(step: DataTransferStep, context: Context, stores: Stores, say: Callable[[str], object]) -> TransferLook:
     """Look at both sides of a rendered step.
 
+    :param say: is told what is wrong with neither side, and yet may be wrong.
     :raises DefinitionError: for what only shows after rendering. :raises InputError: when there is nothing to transfer.
     """
     who = producer_of(context)
@@ -74,6 +75,12 @@ def look_in(step: DataTransferStep, context: Context, stores: Stores) -> Transfe
     source = _source(port, target, stores, options, where)
     destination = _destination(step, target, source, stores, where)
     found = look(source, destination, options)
+    if lost := found.lost:
+        shown = ", ".join(lost[:5]) + (", ..." if len(lost) > 5 else "")
+        say(
+            f"WARNING: what was moved here before is gone, or changed, and the source has it no more: {shown} "
+            f"({len(lost)} in all)"
+        )
     contents = {file.path: (file.size, file.content) for file in found.files}
     key = key_of(step, found, contents, stores)
     spec = StepSpec(

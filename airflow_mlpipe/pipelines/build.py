@@ -93,6 +93,8 @@ def build_dag(pipeline: Pipeline, *, dag_file: str, rebase: Callable[[str], str]
     except (MLPipeError, AirflowException, ValueError, TypeError) as error:
         wrong("name", error)
         dag = DAG(dag_id="broken")
+    # Airflow itself looks at it after the parse of the DAG file, where no place in ours is known any more.
+    _told(dag.timetable.validate, "schedule", wrong)
     # Airflow takes the file of the frame that called DAG(), which is ours; source folders are relative to the DAG file.
     dag.fileloc = dag_file
     for parameter in pipeline.params:

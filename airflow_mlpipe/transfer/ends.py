@@ -31,6 +31,10 @@ class EmptiedSource:
         """Nothing."""
         return False
 
+    def takes(self, path: str) -> bool:
+        """See :class:`Source`."""
+        return True
+
     def files(self) -> list[SourceFile]:
         """None."""
         return []

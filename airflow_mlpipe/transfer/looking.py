@@ -43,6 +43,18 @@ class Look:
     learned: bool = False
 
     @property
+    def lost(self) -> tuple[str, ...]:
+        """Files that were moved from this source, and are at neither side as they were delivered."""
+        if self.options.mode != "move":
+            return ()
+        mark, here = source_mark(self.source.id), {file.path for file in self.files}
+        return tuple(
+            path or row.path
+            for path, row in sorted(self.state.noted.items())
+            if row.source == mark and path not in self.state.rows and (path or row.path) not in here
+        )
+
+    @property
     def size(self) -> int:
         """Bytes of all files that take part."""
         return sum(file.size for file in self.files)
@@ -78,7 +90,7 @@ def look(source: Source, destination: Destination, options: TransferOptions, *, 
         source=mark,
         kind=destination.kind,
         mode=options.mode,
-        selection=selection,
+        takes=lambda path: source.takes(path) and selection.takes(path),
         whole=whole,
         anew=anew,
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from airflow_mlpipe.model.data import Kind
 from airflow_mlpipe.transfer.files import Found, Row, SourceFile
 from airflow_mlpipe.transfer.options import Mode
-from airflow_mlpipe.transfer.selection import Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ def make_plan(
     source: str,
     kind: Kind,
     mode: Mode,
-    selection: Selection,
+    takes: Callable[[str], bool],
     whole: bool = True,
     anew: bool = False,
 ) -> Plan:
@@ -62,6 +61,7 @@ def make_plan(
         at the destination only.
     :param there: what is at the destination. :param rows: those of ``there`` that are what was delivered.
     :param source: mark of the source (:func:`.state.source_mark`): a tag says something about one source only.
+    :param takes: whether a file of this path, were it at the source, would take part: only such are removed.
     :param anew: whether everything is sent, whatever is there.
     """
     files = tuple(files)
@@ -74,7 +74,7 @@ def make_plan(
     delete: list[str] = []
     if mode == "sync" and kind == "folder":
         wanted = {file.path for file in files}
-        delete = sorted(path for path in there if path not in wanted and selection.takes(path))
+        delete = sorted(path for path in there if path not in wanted and takes(path))
     return Plan(
         send=tuple(send),
         keep=tuple(keep),

@@ -62,6 +62,10 @@ class Source(Protocol):
         """Whether a file of this key in the source's store would be one of the source's."""
         ...
 
+    def takes(self, path: str) -> bool:
+        """Whether a file of this path, relative to the root, would be one of the source's."""
+        ...
+
     def files(self) -> list[SourceFile]:
         """What is there now, this package's own files left out.  :raises InputError: when there is nothing."""
         ...
@@ -102,6 +106,10 @@ class DataSource:
         if self._data.is_glob:
             return bool(glob_expression(self._data.path).match(key))
         return key == self.root or not self.root or key.startswith(f"{self.root}/")
+
+    def takes(self, path: str) -> bool:
+        """See :class:`Source`."""
+        return self.covers(f"{self.root}/{path}" if self.root else path)
 
     def files(self) -> list[SourceFile]:
         """See :class:`Source`."""
@@ -146,6 +154,10 @@ class ContentSource:
     def covers(self, key: str) -> bool:
         """See :class:`Source`."""
         return False
+
+    def takes(self, path: str) -> bool:
+        """See :class:`Source`."""
+        return True
 
     def files(self) -> list[SourceFile]:
         """See :class:`Source`."""

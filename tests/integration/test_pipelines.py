@@ -92,6 +92,10 @@ def test_the_commands_show_a_dag_and_a_file_alike(run_dag, folder, capsys, monke
     path = folder / "copy.yaml"
     path.write_text(text)
     assert shown(capsys, "spec", str(path))[0] == text
+    (folder / "wrong.yaml").write_text(text.replace("prepare.py", "nobody.py"))
+    _, said, code = shown(capsys, "spec", str(folder / "wrong.yaml"))
+    assert code != 0
+    assert "nobody.py" in said
     for form in ("mermaid", "dot", "json"):
         of_dag, of_file = (shown(capsys, "graph", name, "--format", form)[0] for name in ("in_python", str(path)))
         assert of_dag == of_file

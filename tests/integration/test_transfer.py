@@ -193,6 +193,9 @@ def test_a_move_is_done_once(chain, root):
     third = chain(MOVE)
     assert third.executed == ["move", "next"]
     assert (root / "shelf" / "next" / "late.csv").read_text() == "late"
+    (root / "shelf" / "kept" / "late.csv").unlink()
+    log = chain(MOVE)["move"].log
+    assert "WARNING: what was moved here before is gone, or changed, and the source has it no more: late.csv" in log
 
 
 WRONG = (

@@ -121,6 +121,30 @@ def test_a_lock_file_that_somebody_edited_is_refused(published, dag, dag_file: s
         found(dag_file)
 
 
+@pytest.mark.parametrize(("old", "new"), [('"script": "scale.py"', '"script": "other.py"'), ("{", "<<<<<<< HEAD\n{")])
+def test_a_lock_file_that_somebody_edited_is_written_anew(published, dag, dag_file: str, old: str, new: str):
+    """By the command that the error names."""
+    published("1.0")
+    one = dag("scale>=1")
+    modules.lock(one)
+    file = Path(dag_file).with_name("mlpipe.lock")
+    text = file.read_text()
+    file.write_text(text.replace(old, new, 1))
+    modules.lock(one)
+    assert file.read_text() == text
+
+
+def test_a_lock_file_of_a_newer_version_is_not_overwritten(published, dag, dag_file: str):
+    """Whoever wrote it knew more."""
+    published("1.0")
+    one = dag("scale>=1")
+    modules.lock(one)
+    file = Path(dag_file).with_name("mlpipe.lock")
+    file.write_text(file.read_text().replace('"lock/1"', '"lock/2"'))
+    with pytest.raises(DefinitionError, match="newer version"):
+        modules.lock(one)
+
+
 def test_an_entry_under_another_request_is_refused(published, dag, dag_file: str):
     """A version that the range does not admit cannot be slipped into it."""
     published("1.0", "2.0")
@@ -140,6 +164,15 @@ def test_a_yanked_version_that_is_locked_runs_with_a_warning(published, dag, dag
     (note,) = standing_of(found(dag_file), Stores(), where="here")
     assert "yanked: bad" in note
     assert "mlpipe.lock pins it" in note
+
+
+def test_a_yanked_version_is_no_default(published):
+    """Who says its name alone would get an error."""
+    published("1.0", "1.1")
+    modules.yank("scale@1.1", "bad")
+    with pytest.raises(DefinitionError, match="yanked version cannot"):
+        modules.set_default("scale@1.1")
+    modules.set_default("scale@1.0")
 
 
 def test_looking_writes_nothing(published, dag, dag_file: str):

@@ -142,6 +142,17 @@ def test_what_operators_refuse_has_its_place_in_the_file(bundle: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("schedule", ["61 * * * *", "yesterday"])
+def test_a_schedule_that_is_none_has_its_place_in_the_file(bundle: Path, schedule: str) -> None:
+    """Airflow would tell it of the DAG file."""
+    (bundle / "pipelines" / "one.yaml").write_text(
+        f'api: mlpipe/v1\nname: one\nschedule: "{schedule}"\nsteps:\n  a: {{command: ["true"]}}\n'
+    )
+    with pytest.raises(PipelineFileError) as raised:
+        load(bundle)
+    assert [(one.line, one.at) for one in raised.value.mistakes] == [(3, "schedule")]
+
+
 def test_all_pipelines_of_a_folder_are_loaded(bundle: Path) -> None:
     """Files that say ``api: mlpipe/v1``, in the order of their paths, folders in the folder included."""
     deeper = bundle / "pipelines" / "deeper"

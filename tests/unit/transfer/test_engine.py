@@ -71,6 +71,23 @@ def test_patterns_say_what_takes_part(stores, shelf):
     assert texts(shelf, "in") == {"a.csv": "1", "sub/b.csv": "22"}
 
 
+def test_a_sync_removes_only_what_the_glob_would_take(stores, shelf):
+    """What is no match of it was never the source's to say."""
+    write(shelf.root / "in", {"sub/old.csv": "o", "notes.txt": "n"})
+    stores.transfer("lake:raw/**/*.csv", "shelf:in", mode="sync")
+    assert texts(shelf, "in") == {"a.csv": "1", "sub/b.csv": "22", "notes.txt": "n"}
+
+
+def test_what_was_moved_and_is_nowhere_any_more_is_known(stores, shelf, lake):
+    """Gone or changed at the destination; what is at the source anew is no loss."""
+    stores.transfer("lake:raw/", "shelf:in", mode="move")
+    assert stores.look("lake:raw/", "shelf:in", mode="move").lost == ()
+    shelf.delete(["in/a.csv", "in/sub/b.csv"])
+    shelf.put("in/sub/c.tmp", b"other")
+    write(lake / "raw", {"a.csv": "2"}, old=False)
+    assert stores.look("lake:raw/", "shelf:in", mode="move").lost == ("sub/b.csv", "sub/c.tmp")
+
+
 def test_nothing_is_sent_when_nothing_changed(stores):
     """And the plan says so."""
     stores.transfer("lake:raw/", "shelf:in")

@@ -54,7 +54,7 @@ def plan_for(source, target, delivered, mode, selection, **more):
         source=SOURCE,
         kind="folder",
         mode=mode,
-        selection=selection,
+        takes=selection.takes,
         **more,
     )
 
@@ -114,7 +114,7 @@ def test_a_tag_says_nothing_about_a_file_of_another_source():
     file = SourceFile("a", "a", 1, "tag", True)
     row = Row("a", 1, "tag:tag", "another source", "tag", "there")
     common = {"listed": [file], "there": {"a": Found(1, "there", 1.0)}, "kind": "folder", "mode": "copy"}
-    plan = make_plan([file], rows={"a": row}, source=SOURCE, selection=Selection(), **common)
+    plan = make_plan([file], rows={"a": row}, source=SOURCE, takes=Selection().takes, **common)
     assert plan.send == (file,)
 
 
@@ -122,6 +122,6 @@ def test_the_largest_file_is_sent_first():
     """So that no large one is left when all others are done."""
     files = [SourceFile(str(size), str(size), size, "t", True) for size in (1, 300, 20)]
     plan = make_plan(
-        files, listed=files, there={}, rows={}, source="", kind="folder", mode="copy", selection=Selection()
+        files, listed=files, there={}, rows={}, source="", kind="folder", mode="copy", takes=Selection().takes
     )
     assert [file.size for file in plan.send] == [300, 20, 1]
