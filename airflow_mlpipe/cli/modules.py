@@ -97,6 +97,10 @@ def diff(args: Namespace) -> None:
     )
     if found.same_step:
         print_lines("the same step: each reuses the results of the other")
+    else:
+        print_lines(
+            "not the same step: a step of one reuses a result of the other only if nothing that differs counts for it"
+        )
 
 
 @command

@@ -117,9 +117,41 @@ def _params(old: ModuleDefinition, new: ModuleDefinition) -> Iterator[str]:
             yield f"the parameter {name!r} is gone"
         elif "default" in old.params[name] and "default" not in new.params[name]:
             yield f"the parameter {name!r} is required now"
+        else:
+            for keyword in _narrowed(old.params[name], new.params[name]):
+                shown = " -> ".join(_shown(schema.get(keyword)) for schema in (old.params[name], new.params[name]))
+                yield f"the parameter {name!r} may refuse what it took: {keyword} {shown}"
     for name, schema in new.params.items():
         if name not in old.params and "default" not in schema:
             yield f"the new parameter {name!r} is required"
+
+
+_NOTES = frozenset({"default", "description", "title", "examples", "deprecated", "$comment"})
+_LEAST = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"})
+_MOST = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"})
+
+
+def _narrowed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Keywords of JSON Schema (2020-12, validation) that admit less than before, or may: what is not known counts."""
+    for keyword in sorted(set(new) - _NOTES):
+        if keyword in old and old[keyword] == new[keyword]:
+            continue
+        if keyword in old and keyword in _LEAST:
+            wider = new[keyword] <= old[keyword]
+        elif keyword in old and keyword in _MOST:
+            wider = new[keyword] >= old[keyword]
+        elif keyword in old and keyword in ("enum", "type"):
+            wider = _values(keyword, old) <= _values(keyword, new)
+        else:
+            wider = False
+        if not wider:
+            yield keyword
+
+
+def _values(keyword: str, schema: Mapping[str, Any]) -> set[str]:
+    given = schema[keyword]
+    found = {_shown(one) for one in (given if isinstance(given, list) else [given])}
+    return found | ({'"integer"'} if keyword == "type" and '"number"' in found else set())
 
 
 def same_step(old: ModuleDefinition, new: ModuleDefinition, files: list[Difference]) -> bool:
