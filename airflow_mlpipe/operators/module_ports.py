@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from airflow_mlpipe.errors import DefinitionError
-from airflow_mlpipe.model.data import PipelineData
-from airflow_mlpipe.modules.definition import ModuleDefinition, OutputDeclaration
+from airflow_mlpipe.model.data import DataReference, PipelineData
+from airflow_mlpipe.modules.definition import InputDeclaration, ModuleDefinition, OutputDeclaration
 
 
 def bind_inputs(
@@ -50,7 +50,21 @@ def bind_inputs(
                 where=f"{where}: inputs",
                 fix="give one, or ask the module's owner for a port with many: true",
             )
+        for one in value if isinstance(value := given.get(port.name), (list, tuple)) else (value,):
+            _check_kind(port, one, where)
     return {name: _many(definition, name, value) for name, value in given.items() if value is not None}
+
+
+def _check_kind(port: InputDeclaration, given: Any, where: str) -> None:
+    """A folder is no file, whatever is in it; of a path without a final ``/`` nobody knows before it is looked at."""
+    is_folder = isinstance(given, DataReference) and (given.is_glob or given.path.endswith("/"))
+    if is_folder and port.type.kind == "file":
+        raise DefinitionError(
+            f"the input {port.name!r} takes a file, and this is a folder",
+            where=f"{where}: inputs",
+            given=given.path,
+            fix="name one file",
+        )
 
 
 def _many(definition: ModuleDefinition, name: str, value: Any) -> Any:

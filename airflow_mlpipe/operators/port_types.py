@@ -22,6 +22,11 @@ _MANY = "mlpipe_many_inputs"
 class TypedPort(Protocol):
     """A type, as :class:`airflow_mlpipe.modules.types.PortType`."""
 
+    @property
+    def kind(self) -> str | None:
+        """``file`` or ``folder``; ``None``: either."""
+        ...
+
     def accepts(self, given: Any) -> bool:
         """Whether something of the other type may come where this one is wanted."""
         ...
@@ -52,6 +57,8 @@ def check_edge(consumer: Any, port: str, producer: Any, output: str) -> None:
             where=f"step {consumer.task_id!r}",
             fix="map this step, too, or ask the module's owner for a port with many: true",
         )
+    if wanted is not None and given is None:
+        _check_kind(wanted, consumer, port, producer, output)
     if wanted is None or given is None or wanted.accepts(given):
         return
     raise DefinitionError(
@@ -59,6 +66,18 @@ def check_edge(consumer: Any, port: str, producer: Any, output: str) -> None:
         where=f"step {consumer.task_id!r}",
         fix="connect an output of that type, or put a step between that converts it",
     )
+
+
+def _check_kind(wanted: TypedPort, consumer: Any, port: str, producer: Any, output: str) -> None:
+    """The output of a program whose author said no type is a file or a folder all the same."""
+    said = getattr(producer, "output_data", ()) if getattr(producer, "kind", "") in ("script", "command") else ()
+    kind = next((data.kind for data in said if data.name == output), None)
+    if kind is not None and wanted.kind not in (None, kind):
+        raise DefinitionError(
+            f"the input {port!r} takes a {wanted.kind}, and the output {output!r} of {producer.task_id!r} is a {kind}",
+            where=f"step {consumer.task_id!r}",
+            fix=f"if it is a {wanted.kind}, say so: PipelineData({output!r}, kind={wanted.kind!r})",
+        )
 
 
 def check_sources(consumer: Any, port: Port) -> None:

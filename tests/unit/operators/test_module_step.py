@@ -9,7 +9,16 @@ import pytest
 from airflow.sdk import DAG, Param
 from support.modules import write_module
 
-from airflow_mlpipe import DataReference, Datastore, Environment, ModuleStep, PipelineData, Reuse, ScriptStep
+from airflow_mlpipe import (
+    CommandStep,
+    DataReference,
+    Datastore,
+    Environment,
+    ModuleStep,
+    PipelineData,
+    Reuse,
+    ScriptStep,
+)
 from airflow_mlpipe.errors import DefinitionError
 
 REPORT = """
@@ -67,6 +76,8 @@ def test_the_module_says_what_the_author_does_not(dag: DAG):
         ({"inputs": [RAW]}, r"a dict of port to data.*'numbers': ..., 'shift': ..."),
         ({"inputs": {"numbers": [RAW]}}, "takes one thing, not a list"),
         ({"inputs": {"numbers": "s3://x"}}, "not a data object"),
+        ({"inputs": {"numbers": DataReference(RAW.datastore, "all/")}}, "takes a file, and this is a folder"),
+        ({"inputs": {"numbers": DataReference(RAW.datastore, "*.txt")}}, "takes a file, and this is a folder"),
         ({"outputs": {"scald": PipelineData("x")}}, r"has no such output.*valid: 'scaled', 'total'"),
         (
             {"outputs": {"total": PipelineData("x", kind="file", filename="y.json")}},
@@ -152,6 +163,23 @@ def test_a_port_for_many_takes_a_list_one_and_a_mapped_step(dag: DAG):
     many = ModuleStep.partial(task_id="m", module="scale", inputs={"numbers": RAW}).expand(params=[{"factor": 1}])
     (port,) = ModuleStep(task_id="c", module="report", inputs={"totals": many.outputs["total"]}).inputs
     assert not isinstance(port["from"], list)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["producer first", "consumer first"])
+def test_a_folder_of_a_program_is_no_file(dag: DAG, before: bool):
+    """Its author said which it is, though no type."""
+    out = PipelineData("out")
+
+    def produce() -> None:
+        CommandStep(task_id="make", command=["make", out], outputs=[out])
+
+    def consume() -> None:
+        ModuleStep(task_id="take", module="scale", inputs={"numbers": out})
+
+    first, second = (produce, consume) if before else (consume, produce)
+    first()
+    with pytest.raises(DefinitionError, match=r"takes a file, and the output 'out' of 'make' is a folder.*kind='file'"):
+        second()
 
 
 def test_a_mapped_step_gives_no_single_input(dag: DAG):
