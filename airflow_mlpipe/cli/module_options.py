@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_mlpipe.cli.options import OUTPUT, Command, Option
-from airflow_mlpipe.cli.options import _option as option
+from airflow_mlpipe.cli.options import OUTPUT, Command, Option, option
 
 _MODULE = "featurize, featurize@1.2, 'featurize>=1,<2', team:featurize@1.2, or the path of a folder, ./featurize"
 

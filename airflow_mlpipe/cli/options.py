@@ -29,7 +29,8 @@ class Command:
     options: tuple[Option, ...]
 
 
-def _option(*flags: str, **settings: Any) -> Option:
+def option(*flags: str, **settings: Any) -> Option:
+    """An option as ``argparse`` takes it: its flags, or its name, and its settings."""
     return Option(flags=flags, settings=settings)
 
 
@@ -46,23 +47,23 @@ def _seconds(factors: Mapping[str, float]) -> Callable[[str], float]:
 
 TIME = _seconds({"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0})
 
-OUTPUT = _option(
+OUTPUT = option(
     "-o", "--output", choices=("table", "json"), default="table", help="table for people, json: one document on stdout"
 )
-DAG = _option("dag_id", metavar="DAG", type=str, help="the DAG's id")
-DAG_OR_FILE = _option("dag_id", metavar="DAG", type=str, help="the DAG's id, or the path of a pipeline's YAML file")
-TASK = _option("task_id", metavar="TASK", type=str, help="the step's task id")
-RUN = _option("run_id", metavar="RUN", type=str, nargs="?", help="the DAG run's id; the step's latest run by default")
-MAP_INDEX = _option("--map-index", metavar="N", type=int, default=-1, help="which instance of a mapped step")
-YES = _option("-y", "--yes", action="store_true", help="do not ask")
-WHAT = _option(
+DAG = option("dag_id", metavar="DAG", type=str, help="the DAG's id")
+DAG_OR_FILE = option("dag_id", metavar="DAG", type=str, help="the DAG's id, or the path of a pipeline's YAML file")
+TASK = option("task_id", metavar="TASK", type=str, help="the step's task id")
+RUN = option("run_id", metavar="RUN", type=str, nargs="?", help="the DAG run's id; the step's latest run by default")
+MAP_INDEX = option("--map-index", metavar="N", type=int, default=-1, help="which instance of a mapped step")
+YES = option("-y", "--yes", action="store_true", help="do not ask")
+WHAT = option(
     "what",
     metavar="FINGERPRINT | DAG TASK [RUN]",
     type=str,
     nargs="+",
     help="a fingerprint or the start of one, or the step whose result is meant",
 )
-PARAM = _option(
+PARAM = option(
     "--param",
     metavar="NAME=VALUE",
     type=str,
@@ -70,8 +71,8 @@ PARAM = _option(
     default=[],
     help="a parameter of the DAG, typed as the DAG declares it; may be given more than once",
 )
-CONF = _option("--conf", metavar="JSON", type=str, default="{}", help="the run's conf, a JSON object")
-REFRESH = _option(
+CONF = option("--conf", metavar="JSON", type=str, default="{}", help="the run's conf, a JSON object")
+REFRESH = option(
     "--refresh",
     metavar="STEP",
     type=str,
@@ -96,20 +97,20 @@ SUBMIT = Command(
         PARAM,
         CONF,
         REFRESH,
-        _option("--wait", action="store_true", help="wait until the run ends, then show its steps"),
-        _option("--follow", action="store_true", help="wait, and show the steps as they change"),
-        _option(
+        option("--wait", action="store_true", help="wait until the run ends, then show its steps"),
+        option("--follow", action="store_true", help="wait, and show the steps as they change"),
+        option(
             "--timeout", metavar="TIME", type=TIME, help="wait no longer than this (90s, 30m, 24h); the run goes on"
         ),
-        _option("--attach", metavar="RUN", type=str, help="follow this run instead of starting one"),
-        _option("--unpause", action="store_true", help="unpause the DAG if it is paused"),
-        _option("--url", metavar="URL", type=str, help="the deployment's address, like http://host:8080"),
-        _option("--username", metavar="NAME", type=str, help="log in as this user"),
-        _option("--password-file", metavar="FILE", type=str, help="a file that holds the user's password"),
-        _option("--token-file", metavar="FILE", type=str, help="a file that holds a bearer token"),
+        option("--attach", metavar="RUN", type=str, help="follow this run instead of starting one"),
+        option("--unpause", action="store_true", help="unpause the DAG if it is paused"),
+        option("--url", metavar="URL", type=str, help="the deployment's address, like http://host:8080"),
+        option("--username", metavar="NAME", type=str, help="log in as this user"),
+        option("--password-file", metavar="FILE", type=str, help="a file that holds the user's password"),
+        option("--token-file", metavar="FILE", type=str, help="a file that holds a bearer token"),
         # Declared so that they are refused: else argparse takes them for the short form of the files' options.
-        _option("--password", metavar="...", type=str, help="not accepted: every process list would show it"),
-        _option("--token", metavar="...", type=str, help="not accepted: every process list would show it"),
+        option("--password", metavar="...", type=str, help="not accepted: every process list would show it"),
+        option("--token", metavar="...", type=str, help="not accepted: every process list would show it"),
         OUTPUT,
     ),
 )
@@ -139,12 +140,10 @@ COMMANDS = (
         function="airflow_mlpipe.cli.spec.spec",
         options=(
             DAG_OR_FILE,
-            _option(
-                "task_id", metavar="TASK", type=str, nargs="?", help="the step's task id; none: the whole pipeline"
-            ),
+            option("task_id", metavar="TASK", type=str, nargs="?", help="the step's task id; none: the whole pipeline"),
             CONF,
             PARAM,
-            _option("--partial", action="store_true", help="leave out of the YAML what has no form in it"),
+            option("--partial", action="store_true", help="leave out of the YAML what has no form in it"),
             OUTPUT,
         ),
     ),
@@ -155,7 +154,7 @@ COMMANDS = (
         function="airflow_mlpipe.cli.graph.graph",
         options=(
             DAG_OR_FILE,
-            _option(
+            option(
                 "--format",
                 choices=("json", "mermaid", "dot"),
                 default="mermaid",
@@ -170,8 +169,8 @@ COMMANDS = (
         description="List the workspace's reuse records, the newest first.",
         function="airflow_mlpipe.cli.listing.ls",
         options=(
-            _option("--dag", metavar="DAG", type=str, help="only results that this DAG produced"),
-            _option("--task", metavar="TASK", type=str, help="only results that tasks of this id produced"),
+            option("--dag", metavar="DAG", type=str, help="only results that this DAG produced"),
+            option("--task", metavar="TASK", type=str, help="only results that tasks of this id produced"),
             OUTPUT,
         ),
     ),
@@ -190,7 +189,7 @@ COMMANDS = (
         options=(
             WHAT,
             MAP_INDEX,
-            _option("--why", metavar="TEXT", type=str, help="a note for whoever finds the pin; an earlier one is kept"),
+            option("--why", metavar="TEXT", type=str, help="a note for whoever finds the pin; an earlier one is kept"),
             OUTPUT,
         ),
     ),
@@ -207,7 +206,7 @@ COMMANDS = (
         description="Remove reuse records. Their outputs stay until gc finds that nothing needs them.",
         function="airflow_mlpipe.cli.forget.forget",
         options=(
-            _option(
+            option(
                 "what",
                 metavar="FINGERPRINT | DAG [TASK]",
                 type=str,
@@ -224,20 +223,20 @@ COMMANDS = (
         description="Remove results that were not used for long, and what crashed attempts left behind.",
         function="airflow_mlpipe.cli.gc.gc",
         options=(
-            _option("--dry-run", action="store_true", help="only say what would be removed"),
-            _option(
+            option("--dry-run", action="store_true", help="only say what would be removed"),
+            option(
                 "--older-than",
                 metavar="TIME",
                 type=TIME,
                 help="also remove results that were not used for this long (30d); pinned ones stay",
             ),
-            _option(
+            option(
                 "--grace",
                 metavar="TIME",
                 type=TIME,
                 help="leave what was written within this time: a run may need it ([mlpipe] gc_grace_hours, or 24h)",
             ),
-            _option(
+            option(
                 "--datastore",
                 metavar="NAME",
                 type=str,
@@ -245,13 +244,13 @@ COMMANDS = (
                 default=[],
                 help="clear this datastore too; only one that no other workspace publishes to",
             ),
-            _option(
+            option(
                 "--host",
                 metavar="TIME",
                 type=TIME,
                 help="also remove from this machine's cache and scratch folders what no step used for this long (7d)",
             ),
-            _option("--list", action="store_true", help="list every object"),
+            option("--list", action="store_true", help="list every object"),
             YES,
             OUTPUT,
         ),
@@ -266,10 +265,10 @@ COMMANDS = (
         ),
         function="airflow_mlpipe.cli.imports.import_pipelines",
         options=(
-            _option("system", metavar="SYSTEM", type=str, choices=("azureml",), help="azureml"),
-            _option("path", metavar="PATH", type=str, help="a YAML file, or a folder"),
-            _option("--into", metavar="FOLDER", type=str, help="where DAG files go (the folder of each YAML file)"),
-            _option(
+            option("system", metavar="SYSTEM", type=str, choices=("azureml",), help="azureml"),
+            option("path", metavar="PATH", type=str, help="a YAML file, or a folder"),
+            option("--into", metavar="FOLDER", type=str, help="where DAG files go (the folder of each YAML file)"),
+            option(
                 "--compute",
                 metavar="NAME=OURS",
                 type=str,
@@ -277,7 +276,7 @@ COMMANDS = (
                 default=[],
                 help="the compute here that a compute target of Azure's is; may be given more than once",
             ),
-            _option("--replace", action="store_true", help="import again what was imported before"),
+            option("--replace", action="store_true", help="import again what was imported before"),
             OUTPUT,
         ),
     ),

@@ -117,9 +117,16 @@ def _named(top: str, name: str) -> Iterator[tuple[str, ModuleDefinition]]:
     """The modules of a name: a file that does not begin a line with it is not looked at any further."""
     pattern = re.compile(rf"""^["']?name["']?\s*:\s*["']?{re.escape(name)}["']?\s*(?:#|$)""", re.MULTILINE)
     for folder in _folders(top):
-        text = Path(folder, FILE).read_text(encoding="utf-8", errors="replace")
+        status = os.stat(os.path.join(folder, FILE))
+        text = _text(folder, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
         if pattern.search(text) and (found := read_folder(Path(folder))).name == name:
             yield folder, found
+
+
+@lru_cache(maxsize=1024)
+def _text(folder: str, *_stat: int) -> str:
+    """Of a module's file, read once for all the names that a DAG file asks for."""
+    return Path(folder, FILE).read_text(encoding="utf-8", errors="replace")
 
 
 @lru_cache(maxsize=1)
