@@ -60,8 +60,8 @@ settings.register_profile("ci", settings.get_profile("mlpipe"), derandomize=True
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "mlpipe"))
 
 # The fixtures of the object stores (s3, s3_without_conditions, azure), of the Docker engine (engine, base_image) and of
-# the test double of a Kubernetes cluster (kubernetes_double).
-pytest_plugins = ("servers", "containers", "cluster", "scheduling")
+# the test double of a Kubernetes cluster (kubernetes_double); who runs what (scheduling); what failed (reporting).
+pytest_plugins = ("servers", "containers", "cluster", "scheduling", "reporting")
 
 
 @pytest.fixture(scope="session")
