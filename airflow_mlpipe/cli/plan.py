@@ -11,6 +11,7 @@ from airflow_mlpipe.cli.dags import load_dag
 from airflow_mlpipe.cli.submit import parse_conf
 from airflow_mlpipe.cli.tables import print_lines, print_table
 from airflow_mlpipe.cli.workspace import open_stores
+from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.experiment.params import (
     check_forced,
     check_names,
@@ -24,6 +25,7 @@ from airflow_mlpipe.experiment.text import duration
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
+    from airflow_mlpipe.hooks.workspace import Stores
     from airflow_mlpipe.modules.lockmaking import Moved
     from airflow_mlpipe.operators.plan import PlannedStep
 
@@ -45,16 +47,19 @@ def plan(args: Namespace) -> None:
     check_forced(conf, dag.task_ids, where=f"DAG {dag.dag_id!r}")
     steps = plan_dag(dag, conf, stores=stores)
     moves = module_moves(dag)
+    notes = module_notes(dag, stores)
     if args.output == "json":
         documents = {
             "steps": [_document(step) for step in steps],
             "modules": [{"request": m.request, "locked": m.old, "available": m.new, "why": m.why} for m in moves],
+            "module_notes": notes,
         }
         write_json("plan", {"dag_id": dag.dag_id, "conf": conf, **documents})
         return
     print_table(("STEP", "OUTCOME", "WHY", "SAVES"), [cells(step) for step in steps], right=frozenset({"SAVES"}))
     print_lines("", summary(steps))
     print_lines(*(f"module {move} (airflow mlpipe module lock {dag.dag_id} moves it)" for move in moves))
+    print_lines(*notes)
 
 
 def module_moves(dag: DAG) -> list[Moved]:
@@ -64,6 +69,22 @@ def module_moves(dag: DAG) -> list[Moved]:
     from airflow_mlpipe.modules.lockmaking import moves_of
 
     return moves_of(dag)
+
+
+def module_notes(dag: DAG, stores: Stores) -> list[str]:
+    """What the libraries say of the DAG's modules: that a version is deprecated, or yanked and runs as it is locked."""
+    if not any(hasattr(task, "resolved") for task in dag.tasks):
+        return []
+    from airflow_mlpipe.modules.lockmaking import modules_of
+    from airflow_mlpipe.modules.standing import standing_of
+
+    notes: list[str] = []
+    for module in modules_of(dag):
+        try:
+            notes += standing_of(module, stores, where=f"DAG {dag.dag_id!r}")
+        except DefinitionError as error:
+            notes.append(str(error))
+    return notes
 
 
 def parse_params(dag: DAG, texts: Iterable[str]) -> dict[str, Any]:

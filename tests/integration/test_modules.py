@@ -10,7 +10,8 @@ import pytest
 from support.modules import SCALE_PY, write_module
 
 from airflow_mlpipe import modules
-from airflow_mlpipe.cli.plan import module_moves
+from airflow_mlpipe.cli.plan import module_moves, module_notes
+from airflow_mlpipe.hooks.workspace import Stores
 
 NUMBERS = "numbers = DataReference(Datastore('lake', url={lake!r}), 'numbers.txt', name='raw')\n"
 IMPORTS = "from airflow_mlpipe import DataReference, Datastore, ModuleStep, PipelineData, ScriptStep, step\n"
@@ -266,6 +267,18 @@ def test_a_locked_dag_runs_what_was_locked_until_it_is_locked_again(run_dag, num
     assert module_moves(run_dag.parse()) == []
     modules.deprecate("scale@1.1", "use 2.0")
     assert "the module scale 1.1 is deprecated: use 2.0" in run_dag()["scale"].log
+
+
+def test_a_plan_says_that_a_locked_version_is_yanked(run_dag, numbers: str, publish):
+    """It runs all the same; somebody should know."""
+    publish("1.0")
+    dag = run_dag.parse(numbers + RANGE)
+    assert module_notes(dag, Stores()) == []
+    modules.lock(dag)
+    modules.yank("scale@1.0", "it loses rows")
+    (note,) = module_notes(run_dag.parse(), Stores())
+    assert "scale 1.0 is yanked: it loses rows" in note
+    assert "mlpipe.lock pins it" in note
 
 
 def test_a_deprecated_module_is_warned_of_at_parse(run_dag, numbers: str, publish):
