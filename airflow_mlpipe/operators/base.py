@@ -36,7 +36,7 @@ from airflow_mlpipe.operators.definition import (
 from airflow_mlpipe.operators.edges import edges_of
 from airflow_mlpipe.operators.links import OriginLink
 from airflow_mlpipe.operators.mapped import StepPartial
-from airflow_mlpipe.operators.output_arg import OutputArg
+from airflow_mlpipe.operators.output_arg import OutputArg, OutputArgs
 from airflow_mlpipe.operators.placement import placed
 from airflow_mlpipe.operators.ports import Inputs, Port, check_outputs, plain_arguments
 from airflow_mlpipe.operators.program import Said
@@ -259,7 +259,7 @@ class StepOperator(Lineage, BaseOperator):
     @property
     def outputs(self) -> Mapping[str, OutputArg]:
         """The outputs by name, to be passed on as another step's input."""
-        return {o.name: OutputArg(self, key=o.name) for o in self.output_data}
+        return OutputArgs.of(self, {o.name: o.name for o in self.output_data})
 
     def resolve_template_files(self) -> None:
         """Called by Airflow on every task once it has the whole DAG: the moment to miss an input's producer."""

@@ -20,7 +20,7 @@ from airflow_mlpipe.operators.definition import (
     effective_reuse,
 )
 from airflow_mlpipe.operators.edges import edges_of
-from airflow_mlpipe.operators.output_arg import OutputArg
+from airflow_mlpipe.operators.output_arg import OutputArgs
 from airflow_mlpipe.operators.ports import Inputs, check_outputs, is_xcom, plain_arguments
 from airflow_mlpipe.operators.program import Said
 
@@ -63,7 +63,7 @@ class StepPartial(OperatorPartial):
         edges.consume(step, inputs.pending + resources.pending)
         # Airflow calls this on every task when it has the whole DAG; see StepOperator.resolve_template_files.
         object.__setattr__(step, "resolve_template_files", edges.check)
-        object.__setattr__(step, "outputs", {o.name: OutputArg(step, key=o.name) for o in outputs})
+        object.__setattr__(step, "outputs", OutputArgs.of(step, {o.name: o.name for o in outputs}))
         return step
 
     def take(self, step: MappedOperator) -> Mapping[str, PipelineData]:

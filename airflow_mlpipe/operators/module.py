@@ -27,7 +27,7 @@ from airflow_mlpipe.operators.module_call import ModuleMeta, find_module, params
 from airflow_mlpipe.operators.module_functions import declare_ports, function_inputs, key_of, value_of
 from airflow_mlpipe.operators.module_mapped import PARAMS, ModulePartial
 from airflow_mlpipe.operators.module_ports import bind_inputs, bind_outputs
-from airflow_mlpipe.operators.output_arg import OutputArg
+from airflow_mlpipe.operators.output_arg import OutputArg, OutputArgs
 from airflow_mlpipe.operators.port_types import check_sources
 from airflow_mlpipe.operators.ports import is_deferred
 from airflow_mlpipe.operators.program import Said
@@ -207,7 +207,7 @@ class ModuleStep(StepOperator, metaclass=ModuleMeta):
     def outputs(self) -> Mapping[str, OutputArg]:
         """The outputs by the module's names, to be passed on as another step's input."""
         definition = self.resolved.definition
-        return {port.name: OutputArg(self, key=key_of(definition, port.name)) for port in definition.outputs}
+        return OutputArgs.of(self, {port.name: key_of(definition, port.name) for port in definition.outputs})
 
     def pushed_outputs(self) -> tuple[str, ...]:
         """Of a function with one result that has no name: none, it is the return value."""

@@ -13,7 +13,7 @@ from airflow_mlpipe.modules.params import complete_params
 from airflow_mlpipe.operators.mapped import StepPartial
 from airflow_mlpipe.operators.module_functions import declare_ports, key_of
 from airflow_mlpipe.operators.module_ports import bind_inputs
-from airflow_mlpipe.operators.output_arg import OutputArg
+from airflow_mlpipe.operators.output_arg import OutputArgs
 from airflow_mlpipe.operators.ports import is_deferred, is_xcom
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ModulePartial(StepPartial):
         self._inputs(mapped, where, unknown=over_dicts)
         step = super()._expand(expand_input, strict=strict)
         keys = {port.name: key_of(definition, port.name) for port in definition.outputs}
-        object.__setattr__(step, "outputs", {name: OutputArg(step, key=key) for name, key in keys.items()})
+        object.__setattr__(step, "outputs", OutputArgs.of(step, keys))
         return step
 
     def take(self, step: MappedOperator) -> Mapping[str, PipelineData]:

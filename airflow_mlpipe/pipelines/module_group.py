@@ -18,7 +18,7 @@ from airflow_mlpipe.modules.params import complete_params
 from airflow_mlpipe.modules.resolved import ResolvedModule
 from airflow_mlpipe.operators.edges import edges_of
 from airflow_mlpipe.operators.module_ports import bind_inputs, named_outputs
-from airflow_mlpipe.operators.output_arg import OutputArg
+from airflow_mlpipe.operators.output_arg import OutputArg, OutputArgs
 from airflow_mlpipe.operators.port_types import output_types
 from airflow_mlpipe.operators.ports import is_deferred
 from airflow_mlpipe.pipelines.build import Objects, build_steps
@@ -72,7 +72,9 @@ def build_group(
         made = build_steps(steps, Objects(given=given), wrong=_raising(found, where))
     for operator in made.values():
         object.__setattr__(operator, "resolved_around", (found, *getattr(operator, "resolved_around", ())))
-    group.outputs = {port.name: _output(found, str(port.source), made, where) for port in definition.outputs}
+    group.outputs = OutputArgs(
+        {port.name: _output(found, str(port.source), made, where) for port in definition.outputs}, where=where
+    )
     edges = edges_of(dag, where=where)
     for name, data in named_outputs(definition, outputs, where=where).items():
         _check_plain(data, f"{where}: output {name!r}")

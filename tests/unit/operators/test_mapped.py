@@ -78,6 +78,8 @@ def test_the_outputs_of_a_mapped_step_by_name(dag):
     gather = ScriptStep(task_id="gather", script_name="step.py", inputs=[mapped.outputs["part"]])
     assert gather.inputs[0]["name"] == "part"
     assert gather.upstream_task_ids == {"split"}
+    with pytest.raises(DefinitionError, match="no output of this name"):
+        mapped.outputs["parts"]
 
 
 def test_shared_inputs_of_a_mapped_step_are_edges(dag):
