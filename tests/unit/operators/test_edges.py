@@ -227,7 +227,7 @@ def test_the_outputs_of_a_step_by_name(dag):
     """`step.outputs["x"]` exists for every declared output, and only for those."""
     producer = step("prepare", outputs=[PipelineData("a"), PipelineData("b")])
     assert list(producer.outputs) == ["a", "b"]
-    with pytest.raises(DefinitionError, match="step 'prepare': no output of this name. given: 'c'. valid: 'a', 'b'"):
+    with pytest.raises(DefinitionError, match=r"step 'prepare': no output of this name\. given: 'c'\. valid: 'a', 'b'"):
         producer.outputs["c"]
     assert producer.outputs.get("c") is None
 
