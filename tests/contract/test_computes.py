@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.on_kubernetes import OnKubernetes
+from support.variants import OF_USERS
 
 from airflow_mlpipe.compute import Compute, LocalCompute
 from airflow_mlpipe.compute.config import DockerConfig
@@ -100,11 +101,15 @@ class TestDocker(OnDocker):
 class TestDockerReadOnlyRoot(OnDocker):
     """With the image's files read-only, and no network."""
 
+    only = OF_USERS
+
     config = DockerConfig(read_only=True, network="none")
 
 
 class TestDockerNonRoot(OnDocker):
     """In an image whose user is neither root nor the worker."""
+
+    only = OF_USERS
 
     @pytest.fixture
     def image(self, engine: DockerClient, base_image: str) -> str:
@@ -125,6 +130,7 @@ class TestKubernetes(OnKubernetes):
 class TestKubernetesOwnUser(OnKubernetes):
     """In an image with a user of its own, which the cluster alone knows, with the image's files read-only."""
 
+    only = OF_USERS
     options = {"read_only": True}
 
     @pytest.fixture

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.engine_tls import TlsEngine, engine_over_tls
 from support.remote_worker import RemoteStores, compute_of, describe
+from support.variants import OF_USERS
 
 from airflow_mlpipe.compute.config import DockerConfig
 from airflow_mlpipe.errors import ComputeError, ConfigurationError, InputError, StepCancelledError
@@ -285,6 +286,7 @@ class TestRemoteDocker(OnRemoteDocker):
 class TestRemoteDockerNonRoot(OnRemoteDocker):
     """In an image whose user is not root, with read-only files and no network."""
 
+    only = OF_USERS
     options = {"read_only": True, "network": "none"}
 
     @pytest.fixture

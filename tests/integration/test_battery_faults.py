@@ -14,6 +14,8 @@ from textwrap import dedent
 import pytest
 from support.battery import Pipeline, output_path
 
+from tools.airflow_embedded import wait_for
+
 
 @pytest.fixture
 def pipeline(run_dag, tmp_path):
@@ -188,7 +190,7 @@ def test_two_runs_at_once_execute_once(pipeline, tmp_path, airflow_home):
     (pipeline.scripts / "train.py").write_text(
         (pipeline.scripts / "train.py").read_text()
         + f"import pathlib, time\npathlib.Path({str(marker)!r}).open('a').write('x')\n"
-        + f"deadline = time.monotonic() + 60\nwhile not pathlib.Path({str(tmp_path / 'go')!r}).exists() "
+        + f"deadline = time.monotonic() + 300\nwhile not pathlib.Path({str(tmp_path / 'go')!r}).exists() "
         + "and time.monotonic() < deadline:\n    time.sleep(0.05)\n"
     )
     pipeline.dag_id = "one"
@@ -198,27 +200,27 @@ def test_two_runs_at_once_execute_once(pipeline, tmp_path, airflow_home):
     pipeline.run_dag.parse(source.replace("@PREPARE@", "").replace("@TRAIN@", ""))
     path = json.dumps([str(Path(__file__).parent.parent), os.getcwd()])
     arguments = [sys.executable, "-c", dedent(RUN), str(pipeline.run_dag.folder), str(pipeline.run_dag.workspace), path]
-    runs, homes = [], []
-    for number in range(2):
+    runs, logs = [], []
+    for number, waits_for in enumerate(([], [str(marker)])):
         home = tmp_path / f"home-{number}"
         (home / "dags").mkdir(parents=True)
         # Making a database takes twenty seconds; this is one with the same tables.
         with sqlite3.connect(airflow_home / "airflow.db") as one, sqlite3.connect(home / "airflow.db") as copy:
             one.backup(copy)
         database = f"sqlite:///{home}/airflow.db"
-        homes.append(os.environ | {"AIRFLOW_HOME": str(home), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database})
-    runs.append(subprocess.Popen(arguments, env=homes[0], stdout=subprocess.PIPE, text=True))
-    runs.append(subprocess.Popen([*arguments, str(marker)], env=homes[1], stdout=subprocess.PIPE, text=True))
-    answers = []
-    waiting = False
-    for line in runs[1].stdout:
-        if "WAITING for" in line and not waiting:
-            waiting = True
-            (tmp_path / "go").touch()
-        answers.append(line)
-    second = json.loads(answers[-1])
-    first = json.loads(runs[0].communicate(timeout=120)[0].splitlines()[-1])
-    assert waiting
+        environment = os.environ | {"AIRFLOW_HOME": str(home), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database}
+        logs.append(tmp_path / f"log-{number}")  # not a pipe: who writes more than somebody reads would wait
+        with logs[-1].open("w") as log:
+            runs.append(subprocess.Popen([*arguments, *waits_for], env=environment, stdout=log))
+    try:
+        wait_for(lambda: "WAITING for" in logs[1].read_text(), 300)
+        (tmp_path / "go").touch()
+        assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    finally:
+        for run in runs:
+            run.kill()
+            run.wait()
+    first, second = (json.loads(log.read_text().splitlines()[-1]) for log in logs)
     assert first["train"][:2] == ["success", "executed"]
     assert second["train"][:2] == ["success", "reused"]
     assert second["train"][3], "the log says whom it waited for"

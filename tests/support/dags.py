@@ -15,7 +15,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, TextIO
@@ -26,7 +25,6 @@ _PREAMBLE = """\
 import pendulum
 from airflow.sdk import DAG, Param, TaskGroup, dag, task
 """
-_bundles = count()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +136,8 @@ class DagRunner:
         shutil.rmtree(folder / "__pycache__", ignore_errors=True)
         if source is not None:
             self.write({self.filename: _PREAMBLE + dedent(source)}, folder=folder)
-        name = self._names.setdefault(folder, f"tests-{next(_bundles)}")
+        # The same few names in all tests: Airflow asks the database for each bundle that it ever saw, at each run.
+        name = self._names.setdefault(folder, f"tests-{len(self._names)}")
         bundle = {
             "name": name,
             "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
