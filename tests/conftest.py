@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from scheduling import together
 from support.dags import DagRunner  # imports Airflow only inside its functions
 
 if TYPE_CHECKING:
@@ -105,3 +106,11 @@ def embedded_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runni
         yield running
     finally:
         running.airflow.stop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """An idle scheduler takes a quarter of a core: a running Airflow ends with its last test, not with the session."""
+    started = sys.modules.get("support.airflow")
+    if started is not None and (nextitem is None or together(nextitem.nodeid) != together(item.nodeid)):
+        started.stop_all()

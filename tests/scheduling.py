@@ -28,6 +28,7 @@ TOGETHER = {
     "embedded_airflow": tuple(
         f"system/test_{name}.py" for name in ("assets", "changes", "embedded", "submit", "ui", "waiting")
     ),
+    "shared": ("system/test_xcom_backend.py", "system/test_xcom_ui.py"),
 }
 """By fixture, the files of its tests."""
 

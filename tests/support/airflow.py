@@ -67,6 +67,9 @@ class RunningAirflow:
         return self.experiment.submit(dag_id, params=params, unpause=True)
 
 
+_STARTED: list[EmbeddedAirflow] = []
+
+
 def start(folder: Path, **options: str) -> RunningAirflow:
     """Start an Airflow in a folder; the caller stops it.
 
@@ -83,5 +86,12 @@ def start(folder: Path, **options: str) -> RunningAirflow:
         },
     )
     login = airflow.start()
+    _STARTED.append(airflow)
     experiment = Experiment(url=login.url, username=login.username, password=login.password)
     return RunningAirflow(airflow=airflow, login=login, experiment=experiment, folder=folder)
+
+
+def stop_all() -> None:
+    """Stop what was started and runs still."""
+    while _STARTED:
+        _STARTED.pop().stop()
