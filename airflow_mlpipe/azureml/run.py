@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlpipe.azureml.streaming import StepOutput
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.experiment.errors import RunFailedError, UsageError, WaitTimeoutError
 from airflow_mlpipe.experiment.records import StepStatus
@@ -67,26 +68,34 @@ class PipelineRun:
     ) -> str:
         """Wait until the run ends; its status.
 
+        :param show_output: show how the steps get on, and what they write.
         :param timeout_seconds: when the time is over, it stops waiting, and the run goes on.
         :raises RunFailedError: when the run failed, after the last lines of the failed steps were shown.
         """
         patience = None if timeout_seconds >= _FOREVER else timeout_seconds
+        shown = StepOutput(sys.stdout, self._lines, live=self._is_local) if show_output else False
         try:
-            self._run.wait_for_completion(
-                show_output=show_output, timeout_seconds=patience, raise_on_error=raise_on_error
-            )
+            self._run.wait_for_completion(show_output=shown, timeout_seconds=patience, raise_on_error=raise_on_error)
         except WaitTimeoutError as error:
             sys.stdout.write(f"{error}\n")
         except RunFailedError as error:
-            self._explain(error)
+            self._explain(error, steps=not show_output)
             raise
         return self.get_status()
 
-    def _explain(self, error: RunFailedError) -> None:
-        for step in error.steps[:5]:
+    @property
+    def _is_local(self) -> bool:
+        return hasattr(self._run, "folder")
+
+    def _lines(self, step: StepStatus, most: int) -> list[str]:
+        found: list[str] = self._run.get_log_tail(step, lines=most)
+        return found
+
+    def _explain(self, error: RunFailedError, *, steps: bool) -> None:
+        for step in error.steps[:5] if steps else ():
             lines = "\n".join(f"  {line}" for line in self._run.get_log_tail(step))
             sys.stdout.write(f"{step.name} failed; its last lines:\n{lines}\n")
-        if not error.steps and hasattr(self._run, "folder"):
+        if not error.steps and self._is_local:
             lines = "\n".join(f"  {line}" for line in self._run.get_log_tail())
             sys.stdout.write(f"no step of the run failed; its last lines:\n{lines}\n")
 

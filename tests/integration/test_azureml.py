@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,7 @@ def test_a_v1_script_runs_by_itself_without_a_scheduler(airflow_db, examples, tm
     done = subprocess.run(argv, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "train: success executed" in done.stdout
+    assert re.search(r"^evaluate \| .*mean error", done.stdout, re.MULTILINE), done.stdout
     assert "evaluate Finished {'mean_error_g': 239.6" in done.stdout
     # A second run is canceled while a program runs: that ends, and the steps after it do not start.
     script = examples / "azureml" / "train" / "train.py"

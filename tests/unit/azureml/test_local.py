@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
 import pytest
 
 from airflow_mlpipe.azureml.local import LOG, PROGRESS, LocalRun, start
+from airflow_mlpipe.azureml.streaming import StepOutput
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.experiment import RunFailedError
 from airflow_mlpipe.experiment.records import StepStatus
@@ -65,6 +67,27 @@ def test_the_log_of_a_step_is_its_own_lines(run):
     """Those of other steps, and what Airflow puts around them, are not shown."""
     assert run.get_log_tail(StepStatus(task_id="train")) == ["ZeroDivisionError: division by zero"]
     assert run.get_log_tail(lines=1) == ["ZeroDivisionError: division by zero"]
+
+
+def test_what_steps_write_comes_while_they_run_and_once(run):
+    """Of one that is reused, nothing."""
+    progress(run, "running", {"task_id": "prepare", "state": "running"})
+    out = io.StringIO()
+    shown = StepOutput(out, lambda step, most: run.get_log_tail(step, lines=most), live=True)
+    shown.update(run.poll())
+    assert out.getvalue().endswith("prepare | prepared\n")
+    (run.folder / LOG).write_text(LINES.replace("prepared\n", "prepared\nand written\n"))
+    reused = {"decision": "reused", "reasons": [], "saved": 1.0}
+    progress(
+        run,
+        "success",
+        {"task_id": "prepare", "state": "success"},
+        {"task_id": "train", "state": "success", "outcome": reused},
+    )
+    for _ in range(2):
+        shown.update(run.poll())
+    told = [line for line in out.getvalue().splitlines() if " | " in line]
+    assert told == ["prepare | prepared", "prepare | and written"]
 
 
 def test_a_pipeline_of_a_notebook_cannot_be_read_again(tmp_path):

@@ -57,8 +57,11 @@ def test_a_failed_run_raises_with_the_last_lines(deployed, workspace, step, caps
     show(deployed, [Frame("failed", [FakeStep("s", "failed")])])
     run = Experiment(workspace, "x").submit(pipeline_of(workspace, step))
     with pytest.raises(ActivityFailedException, match="failed: s"):
-        run.wait_for_completion()
+        run.wait_for_completion(show_output=False)
     assert "s failed; its last lines:\n  training" in capsys.readouterr().out
+    with pytest.raises(ActivityFailedException, match="failed: s"):
+        run.wait_for_completion()
+    assert capsys.readouterr().out.count("\ns | training\n") == 1
     assert run.wait_for_completion(raise_on_error=False) == "Failed"
 
 
