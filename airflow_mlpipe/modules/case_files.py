@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow_mlpipe.errors import DefinitionError
-from airflow_mlpipe.modules.definition import TESTS, ModuleDefinition
+from airflow_mlpipe.modules.definition import TESTS, InputDeclaration, ModuleDefinition, OutputDeclaration
 from airflow_mlpipe.written.members import Members
-from airflow_mlpipe.written.places import Place, Written, read_yaml
+from airflow_mlpipe.written.places import read_yaml
 
 FILE = "case.yaml"
 
@@ -55,55 +55,58 @@ def read_cases(folder: Path, definition: ModuleDefinition, names: Iterable[str] 
 
 
 def _read(file: Path, definition: ModuleDefinition) -> Case:
-    reading = _Reading(read_yaml(file.read_text(encoding="utf-8"), file=str(file)), file.parent, definition)
-    case = reading.case()
-    reading.mistakes.check()
+    written = read_yaml(file.read_text(encoding="utf-8"), file=str(file))
+    mistakes = written.mistakes()
+    known = ("description", "inputs", "params", "outputs")
+    top = Members({} if written.value is None else written.value, (), mistakes, what="a case", known=known)
+    case = _Reading(top, file.parent, definition).case()
+    mistakes.check()
     return case
 
 
-class _Reading(Members):
-    def __init__(self, written: Written, folder: Path, definition: ModuleDefinition) -> None:
-        super().__init__(written)
+class _Reading:
+    def __init__(self, top: Members, folder: Path, definition: ModuleDefinition) -> None:
+        self._top = top
         self._folder = folder
         self._definition = definition
 
     def case(self) -> Case:
-        top = self.mapping((), self.written.value)
-        self.known((), top, ("description", "inputs", "params", "outputs"))
-        inputs = self._inputs(top)
-        outputs = self.mapping(("outputs",), top.get("outputs"))
-        self.known(("outputs",), outputs, tuple(port.name for port in self._definition.outputs))
+        outputs = self._ports("outputs", self._definition.outputs)
         return Case(
             name=self._folder.name,
             folder=self._folder,
-            inputs=inputs,
-            params=self.mapping(("params",), top.get("params")),
-            outputs=tuple(self._expected(name, said) for name, said in outputs.items()),
+            inputs=self._inputs(),
+            params=self._top.mapping("params"),
+            outputs=tuple(self._expected(name, outputs) for name in outputs.value),
         )
 
-    def _inputs(self, top: Mapping[str, Any]) -> dict[str, str]:
-        given = self.mapping(("inputs",), top.get("inputs"))
-        self.known(("inputs",), given, tuple(port.name for port in self._definition.inputs))
+    def _ports(self, side: str, ports: Iterable[InputDeclaration | OutputDeclaration]) -> Members:
+        known = tuple(port.name for port in ports)
+        said, at = self._top.mapping(side), self._top.at(side)
+        return Members(said, at, self._top.mistakes, what="the module", known=known)
+
+    def _inputs(self) -> dict[str, str]:
+        inputs = self._ports("inputs", self._definition.inputs)
+        given = [name for name in inputs.value if inputs.raw(name) is not None]
         for port in self._definition.inputs:
             if not port.optional and port.name not in given:
-                self.mistakes.add(("inputs",), f"the input {port.name!r} is required", of_key=True)
-        return {name: self._path(("inputs", name), said) for name, said in given.items()}
+                inputs.mistakes.add(inputs.place, f"the input {port.name!r} is required", of_key=True)
+        return {name: path for name in given if (path := self._path(name, inputs)) is not None}
 
-    def _expected(self, name: str, said: Any) -> Expected:
-        place = ("outputs", name)
+    def _expected(self, name: str, outputs: Members) -> Expected:
+        said, place = outputs.raw(name), outputs.at(name)
         if isinstance(said, str):
-            return Expected(name=name, equals=self._folder / self._path(place, said))
-        members = self.mapping(place, said)
-        self.known(place, members, ("equals", "tolerance"))
-        equals, tolerance = members.get("equals"), members.get("tolerance")
-        if tolerance is not None and (isinstance(tolerance, bool) or not isinstance(tolerance, (int, float))):
-            self.mistakes.add((*place, "tolerance"), "a number", given=tolerance)
-            tolerance = None
-        found = None if equals is None else self._folder / self._path((*place, "equals"), equals)
-        return Expected(name=name, equals=found, tolerance=tolerance)
+            return Expected(name=name, equals=self._file(name, outputs))
+        known = ("equals", "tolerance")
+        output = Members({} if said is None else said, place, outputs.mistakes, what="an output", known=known)
+        return Expected(name=name, equals=self._file("equals", output), tolerance=output.number("tolerance"))
 
-    def _path(self, place: Place, said: Any) -> str:
-        path = self.relative(place, said)
+    def _file(self, name: str, members: Members) -> Path | None:
+        path = self._path(name, members)
+        return None if path is None else self._folder / path
+
+    def _path(self, name: str, members: Members) -> str | None:
+        path = members.relative(name)
         if path and not (self._folder / path).exists():
-            self.mistakes.add(place, f"there is no such file or folder in {self._folder}", given=path)
+            members.wrong(name, f"there is no such file or folder in {self._folder}", given=path)
         return path

@@ -9,23 +9,20 @@ from pathlib import Path
 from typing import Any, cast
 
 from airflow_mlpipe.errors import DefinitionError
+from airflow_mlpipe.model.data import check_relative
 from airflow_mlpipe.model.environment import Environment
-from airflow_mlpipe.model.names import check_port
 from airflow_mlpipe.model.resources import Resources
-from airflow_mlpipe.modules.definition import (
-    API,
-    FILE,
-    ModuleDefinition,
-    ModuleKind,
-    environment_from_json,
-    resources_from_json,
-)
+from airflow_mlpipe.modules.commands import SIDES
+from airflow_mlpipe.modules.definition import API, FILE, ModuleDefinition, ModuleKind
 from airflow_mlpipe.modules.params import problem, schema_problem
 from airflow_mlpipe.modules.reading_arguments import check_arguments
-from airflow_mlpipe.modules.reading_ports import Ports
+from airflow_mlpipe.modules.reading_ports import read_inputs, read_outputs
 from airflow_mlpipe.modules.requests import check_module_name, parse_version
-from airflow_mlpipe.written.mistakes import WrittenError
-from airflow_mlpipe.written.places import Place, Written, read_yaml
+from airflow_mlpipe.written.environment import read_environment
+from airflow_mlpipe.written.members import Members, check_name, made
+from airflow_mlpipe.written.mistakes import Mistakes
+from airflow_mlpipe.written.places import Place, read_yaml
+from airflow_mlpipe.written.resources import read_resources
 
 _MEMBERS = (
     *("api", "name", "version", "description", "owner", "licence", "tags", "inputs", "outputs", "params", "script"),
@@ -42,8 +39,6 @@ _MEMBERS = (
         "deterministic",
     ),
 )
-_ENVIRONMENT = ("requirements", "packages", "python", "image", "variables", "pass_variables")
-_RESOURCES = ("cpu", "memory", "gpu", "shm", "disk")
 _MODES = ("closure", "directory")
 
 
@@ -70,62 +65,72 @@ def parse_module(text: str, *, file: str, folder: Path | None = None) -> ModuleD
     :param file: its path, for people. :param folder: in which files are looked for; ``None``: in none.
     :raises WrittenError: with all its mistakes.
     """
-    reading = _Reading(read_yaml(text, file=file), folder)
-    definition = reading.definition()
-    reading.mistakes.check()
+    written = read_yaml(text, file=file)
+    mistakes = written.mistakes()
+    _check_format(written.value, mistakes)
+    top = Members(written.value, (), mistakes, what="a module", known=_MEMBERS)
+    definition = _Reading(top, folder).definition()
+    mistakes.check()
     return definition
 
 
-class _Reading(Ports):
-    def __init__(self, written: Written, folder: Path | None) -> None:
-        super().__init__(written)
-        self.folder = folder
+def _check_format(value: Any, mistakes: Mistakes) -> None:
+    """Of another format nothing else can be said.  :raises WrittenError: for one."""
+    if not isinstance(value, Mapping):
+        mistakes.add((), "a module is a mapping of members", valid=_MEMBERS)
+    elif (api := value.get("api")) != API:
+        mistakes.add(("api",), "the version of the format", given=api, valid=(API,))
+    mistakes.check()
+
+
+class _Reading:
+    def __init__(self, top: Members, folder: Path | None) -> None:
+        self.top, self.mistakes, self.folder = top, top.mistakes, folder
 
     # ---- the whole -----------------------------------------------------------------------------------------------
 
     def definition(self) -> ModuleDefinition:
-        top = self.written.value
-        if not isinstance(top, Mapping):
-            self.mistakes.add((), "a module is a mapping of members", valid=_MEMBERS)
-            raise WrittenError(self.written.file, self.mistakes.found)
-        if (api := top.get("api")) != API:
-            self.mistakes.add(("api",), "the version of the format", given=api, valid=(API,))
-            raise WrittenError(self.written.file, self.mistakes.found)  # of another format nothing else can be said
-        self.known((), top, _MEMBERS)
-        kind = self._kind(top)
-        source = self.relative(("source",), top.get("source", "."))
-        inputs, outputs = self.inputs(top), self.outputs(top, kind)
+        top = self.top
+        kind = self._kind()
+        deterministic = top.boolean("deterministic")
         definition = ModuleDefinition(
-            name=self._name(top),
-            version=self._version(top),
+            name=top.take("name", lambda said: check_module_name(said, where="name")) or "",
+            version=self._version(),
             kind=kind,
-            description=self.text(("description",), top.get("description", "")),
-            owner=self.text(("owner",), top.get("owner", "")),
-            licence=self.text(("licence",), top.get("licence", "")),
-            tags=self.texts(("tags",), top.get("tags", [])),
-            inputs=inputs,
-            outputs=outputs,
-            params=self._params(top),
-            arguments=self._arguments(top),
-            script=self._script(top),
-            function=str(top.get("function") or "").partition(":")[2] or None,
-            source=source or ".",
-            include=self.texts(("include",), top.get("include", [])),
-            code=self._code(top, kind),
-            environment=self._environment(top.get("environment")),
-            resources=self._resources(top.get("resources")),
-            deterministic=self.flag(("deterministic",), top.get("deterministic", True)),
-            steps=self._steps(top),
+            description=top.stripped("description"),
+            owner=top.stripped("owner"),
+            licence=top.stripped("licence"),
+            tags=self._texts("tags"),
+            inputs=read_inputs(top),
+            outputs=read_outputs(top, kind),
+            params=self._params(),
+            arguments=self._arguments(),
+            script=self._script(),
+            function=str(top.raw("function") or "").partition(":")[2] or None,
+            source=top.relative("source") or ".",
+            include=self._texts("include"),
+            code=self._code(kind),
+            environment=self._environment(),
+            resources=self._resources(),
+            deterministic=deterministic is None or deterministic,
+            steps=dict(top.mapping("steps")),
         )
         if kind == "pipeline":
             self._check_steps(definition)
-        names = {side: tuple(self.mapping((side,), top.get(side))) for side in ("inputs", "outputs", "params")}
-        check_arguments(definition, names, self.mistakes)
+        check_arguments(definition, {side: self._names(side) for side in SIDES}, self.mistakes)
         self._files(definition)
         return definition
 
-    def _kind(self, top: Mapping[str, Any]) -> ModuleKind:
-        said = [member for member in ("script", "command", "function", "steps") if top.get(member) is not None]
+    def _texts(self, member: str) -> tuple[str, ...]:
+        return tuple(text.strip() for text in self.top.texts(member))
+
+    def _names(self, side: str) -> tuple[str, ...]:
+        said = self.top.raw(side)
+        return tuple(said) if isinstance(said, Mapping) else ()
+
+    def _kind(self) -> ModuleKind:
+        top = self.top
+        said = [member for member in ("script", "command", "function", "steps") if top.raw(member) is not None]
         if len(said) != 1:
             what = "a module has one of script, command, function and steps"
             self.mistakes.add((said[1],) if len(said) > 1 else (), what, given=said or None, of_key=True)
@@ -140,22 +145,19 @@ class _Reading(Ports):
                     self.mistakes.add((member,), "this belongs to a step of the pipeline", of_key=True)
         return "pipeline" if found == "steps" else cast("ModuleKind", found)
 
-    def _name(self, top: Mapping[str, Any]) -> str:
-        return self.take(("name",), top.get("name"), lambda v: check_module_name(v, where="name"), "")
-
-    def _version(self, top: Mapping[str, Any]) -> str:
+    def _version(self) -> str:
         # As it is written: the number 1.10 would be 1.1.
-        text = self.written.places.texts.get(("version",), top.get("version"))
-        self.take(("version",), text, parse_version, None)
+        text = self.mistakes.places.texts.get(("version",), self.top.raw("version"))
+        self.top.take("version", lambda _: parse_version(text))
         return str(text)
 
     # ---- parameters and program ----------------------------------------------------------------------------------
 
-    def _params(self, top: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _params(self) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
-        for name, schema in self.mapping(("params",), top.get("params")).items():
+        for name, schema in self.top.mapping("params").items():
             place = ("params", name)
-            self.take(place, name, lambda v: check_port(v, where="params"), "", of_key=True)
+            check_name(name, place, self.mistakes, of_key=True)
             schema = {} if schema is None else schema
             if not isinstance(schema, Mapping):
                 self.mistakes.add(
@@ -169,14 +171,14 @@ class _Reading(Ports):
                 found[name] = dict(schema)
         return found
 
-    def _arguments(self, top: Mapping[str, Any]) -> tuple[Any, ...]:
-        member = "command" if top.get("command") is not None else "arguments"
-        given = top.get(member, [])
-        if not isinstance(given, list):
+    def _arguments(self) -> tuple[Any, ...]:
+        member = "command" if self.top.raw("command") is not None else "arguments"
+        given = self.top.raw(member)
+        if not (given is None or isinstance(given, list)):
             fix = "for a shell, say so: [bash, -c, '...']" if member == "command" else None
-            self.mistakes.add((member,), "a list, one item an argument; no shell reads it", given=given, fix=fix)
+            self.top.wrong(member, "a list, one item an argument; no shell reads it", fix=fix)
             return ()
-        found = [self._argument((member, i), one) for i, one in enumerate(given)]
+        found = [self._argument((member, i), one) for i, one in enumerate(given or ())]
         if member == "command" and not found:
             self.mistakes.add((member,), "the command is empty")
         return tuple(found)
@@ -190,25 +192,17 @@ class _Reading(Ports):
         self.mistakes.add(place, what, given=one)
         return ""
 
-    def _script(self, top: Mapping[str, Any]) -> str | None:
-        if top.get("function") is not None:
-            text = self.text(("function",), top["function"])
-            file, _, name = text.partition(":")
-            if not file.endswith(".py") or not name.isidentifier():
-                self.mistakes.add(
-                    ("function",), "a function and its file", given=text, valid=("features.py:featurize",)
-                )
-            return self.relative(("function",), file)
-        return None if top.get("script") is None else self.relative(("script",), top["script"])
+    def _script(self) -> str | None:
+        if self.top.raw("function") is None:
+            return self.top.relative("script")
+        text = self.top.stripped("function")
+        file, _, name = text.partition(":")
+        if not file.endswith(".py") or not name.isidentifier():
+            self.top.wrong("function", "a function and its file", given=text, valid=("features.py:featurize",))
+        return self.top.made(("function",), lambda: check_relative(file, where="function"))
 
-    def _code(self, top: Mapping[str, Any], kind: ModuleKind) -> Any:
-        said = top.get("code", "directory" if kind == "command" else "closure")
-        if said not in _MODES:
-            self.mistakes.add(("code",), "unknown code mode", given=said, valid=_MODES)
-        return said
-
-    def _steps(self, top: Mapping[str, Any]) -> Mapping[str, Any]:
-        return dict(self.mapping(("steps",), top.get("steps")))
+    def _code(self, kind: ModuleKind) -> Any:
+        return self.top.choice("code", _MODES) or ("directory" if kind == "command" else "closure")
 
     def _check_steps(self, definition: ModuleDefinition) -> None:
         # By its name: what knows of several steps stands above what knows of one.
@@ -218,24 +212,16 @@ class _Reading(Ports):
         for port in definition.outputs:
             reading.check_output(port.source, steps, ("outputs", port.name, "from"), self.mistakes)
 
-    def _environment(self, said: Any) -> Environment | None:
-        if said is None:
-            return None
-        members = self.mapping(("environment",), said)
-        self.known(("environment",), members, _ENVIRONMENT)
-        if isinstance(members.get("requirements"), str):
-            self.relative(("environment", "requirements"), members["requirements"])
-        python = self.written.places.texts.get(("environment", "python"))  # 3.10 is no number
-        members = {k: v for k, v in members.items() if k in _ENVIRONMENT} | ({"python": python} if python else {})
-        return self.take(("environment",), members, environment_from_json, None)
+    def _environment(self) -> Environment | None:
+        said, at = self.top.raw("environment"), self.top.at("environment")
+        found = None if said is None else read_environment(said, at, self.mistakes)
+        if found is not None and (file := found.requirements) is not None:
+            made((*at, "requirements"), self.mistakes, lambda: check_relative(file, where=FILE))
+        return found
 
-    def _resources(self, said: Any) -> Resources | None:
-        if said is None:
-            return None
-        members = self.mapping(("resources",), said)
-        self.known(("resources",), members, _RESOURCES)
-        members = {k: v for k, v in members.items() if k in _RESOURCES}
-        return self.take(("resources",), members, resources_from_json, None)
+    def _resources(self) -> Resources | None:
+        said = self.top.raw("resources")
+        return None if said is None else read_resources(said, self.top.at("resources"), self.mistakes)
 
     # ---- files ---------------------------------------------------------------------------------------------------
 

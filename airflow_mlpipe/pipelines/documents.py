@@ -21,7 +21,7 @@ from airflow_mlpipe.pipelines.schedules import (
     Schedule,
     Updated,
 )
-from airflow_mlpipe.pipelines.settings import spell_duration
+from airflow_mlpipe.written.durations import spell_duration
 
 
 def said_of(record: Any, names: Iterable[str] | None = None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.errors import DefinitionError, MLPipeError
 
@@ -77,9 +77,9 @@ class Mistakes:
         line, column = self.places.line(place, of_key=of_key), self.places.column(place, of_key=of_key)
         self.found.append(Mistake(line=line, column=column, at=spelled(place), what=text))
 
-    def take(self, place: Place, error: MLPipeError) -> None:
+    def take(self, place: Place, error: MLPipeError, *, of_key: bool = False) -> None:
         """Remember what a value's own check says of it."""
-        self.add(place, error.what, given=error.given, valid=error.valid, fix=error.fix)
+        self.add(place, error.what, given=error.given, valid=error.valid, fix=error.fix, of_key=of_key)
 
     def check(self) -> None:
         """:raises WrittenError: when there is any."""
@@ -90,3 +90,12 @@ class Mistakes:
 def spelled(place: Place) -> str:
     """A place as people write it: ``arguments[3]``, ``inputs.data.type``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+
+
+def nearest(given: object, valid: Iterable[Any]) -> str | None:
+    """What the author may have meant, as advice."""
+    import difflib
+
+    names = [str(one) for one in valid]
+    found = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
+    return f"did you mean {found[0]!r}?" if found else None

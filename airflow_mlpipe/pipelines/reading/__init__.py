@@ -1,5 +1,5 @@
 """From the text of a pipeline's file to its records: every mistake is found and has a line; no Airflow is needed.
 
 ``pipeline`` reads the whole, ``steps`` the member ``steps`` (which modules have, too), ``values`` what has a record of
-its own, ``members`` is what they share.
+its own.  What other files say as well, they read by ``written``.
 """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_mlpipe.pipelines.reading.members import Members
 from airflow_mlpipe.pipelines.reading.ports import Ports
 from airflow_mlpipe.pipelines.reading.scope import Scope
 from airflow_mlpipe.pipelines.records import Expansion, Input
+from airflow_mlpipe.written.members import Members
 
 _MEMBERS = ("arguments", "parameters", "inputs")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from airflow_mlpipe.written.mistakes import Mistake, Mistakes, WrittenError
 from airflow_mlpipe.written.places import Written, read_yaml
@@ -48,12 +47,3 @@ def check(mistakes: Mistakes) -> None:
     """:raises PipelineFileError: when there is any."""
     if mistakes.found:
         raise PipelineFileError(mistakes.file, mistakes.found)
-
-
-def nearest(given: object, valid: Iterable[Any]) -> str | None:
-    """What the author may have meant, as advice."""
-    import difflib
-
-    names = [str(one) for one in valid]
-    found = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
-    return f"did you mean {found[0]!r}?" if found else None

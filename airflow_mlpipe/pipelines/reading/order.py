@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_mlpipe.pipelines.reading.mistakes import nearest
 from airflow_mlpipe.pipelines.reading.scope import Scope
 from airflow_mlpipe.pipelines.records import OutputOf, Step
+from airflow_mlpipe.written.mistakes import nearest
 from airflow_mlpipe.written.places import Place
 
 

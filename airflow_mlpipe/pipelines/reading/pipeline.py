@@ -9,8 +9,7 @@ from typing import Any
 
 from airflow_mlpipe.errors import DefinitionError
 from airflow_mlpipe.pipelines.reading import values
-from airflow_mlpipe.pipelines.reading.members import Members
-from airflow_mlpipe.pipelines.reading.mistakes import check, nearest, read_file
+from airflow_mlpipe.pipelines.reading.mistakes import check, read_file
 from airflow_mlpipe.pipelines.reading.schedule import read_schedule
 from airflow_mlpipe.pipelines.reading.scope import Scope
 from airflow_mlpipe.pipelines.reading.settings import read_settings
@@ -18,7 +17,8 @@ from airflow_mlpipe.pipelines.reading.steps import DEFAULTS, read_steps
 from airflow_mlpipe.pipelines.records import API, Group, Pipeline, Step
 from airflow_mlpipe.pipelines.references import template_of
 from airflow_mlpipe.pipelines.settings import PIPELINE_SETTINGS
-from airflow_mlpipe.written.mistakes import Mistakes
+from airflow_mlpipe.written.members import Members
+from airflow_mlpipe.written.mistakes import Mistakes, nearest
 from airflow_mlpipe.written.places import Written
 
 MEMBERS = (

@@ -7,8 +7,8 @@ from typing import Any
 
 from airflow_mlpipe.model.step import InputPath
 from airflow_mlpipe.pipelines.reading.scope import Scope
-from airflow_mlpipe.pipelines.reading.values import check_name
 from airflow_mlpipe.pipelines.records import ArgumentText, DataNamed, Input, OuterInput, OutputOf, Source
+from airflow_mlpipe.written.members import check_name
 from airflow_mlpipe.written.places import Place
 
 

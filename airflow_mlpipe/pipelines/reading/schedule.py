@@ -6,8 +6,6 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow_mlpipe.pipelines.reading.members import Members
-from airflow_mlpipe.pipelines.reading.mistakes import nearest
 from airflow_mlpipe.pipelines.reading.values import read_asset
 from airflow_mlpipe.pipelines.references import Reference, parts_of
 from airflow_mlpipe.pipelines.schedules import (
@@ -21,7 +19,8 @@ from airflow_mlpipe.pipelines.schedules import (
     Schedule,
     Updated,
 )
-from airflow_mlpipe.written.mistakes import Mistakes
+from airflow_mlpipe.written.members import Members
+from airflow_mlpipe.written.mistakes import Mistakes, nearest
 from airflow_mlpipe.written.places import Place
 
 _FORMS = ("every", "asset", "changes", "any", "all")

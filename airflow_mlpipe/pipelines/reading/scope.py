@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_mlpipe.model.step import InputPath, OutputPath
-from airflow_mlpipe.pipelines.reading.mistakes import nearest
 from airflow_mlpipe.pipelines.records import ArgumentText, DataNamed, OuterInput, OutputOf, Source
 from airflow_mlpipe.pipelines.references import FORMS, Reference, Unknown, parts_of
-from airflow_mlpipe.written.mistakes import Mistakes
+from airflow_mlpipe.written.mistakes import Mistakes, nearest
 from airflow_mlpipe.written.places import Place
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from airflow_mlpipe.pipelines.reading.members import Members
 from airflow_mlpipe.pipelines.settings import INFRASTRUCTURE, SettingKind
+from airflow_mlpipe.written.members import Members
 
 
 def read_settings(members: Members, known: Mapping[str, SettingKind]) -> dict[str, Any]:

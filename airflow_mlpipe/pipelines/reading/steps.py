@@ -11,8 +11,6 @@ from airflow_mlpipe.model.reuse import Reuse
 from airflow_mlpipe.model.step import InputPath, OutputPath
 from airflow_mlpipe.pipelines.reading import values
 from airflow_mlpipe.pipelines.reading.expansion import read_expansion
-from airflow_mlpipe.pipelines.reading.members import Members
-from airflow_mlpipe.pipelines.reading.mistakes import nearest
 from airflow_mlpipe.pipelines.reading.order import all_sources, check_order, check_outputs
 from airflow_mlpipe.pipelines.reading.ports import Ports
 from airflow_mlpipe.pipelines.reading.scope import Scope
@@ -20,7 +18,11 @@ from airflow_mlpipe.pipelines.reading.settings import read_settings
 from airflow_mlpipe.pipelines.reading.transfer import read_transfer
 from airflow_mlpipe.pipelines.records import ArgumentText, Step, StepKind
 from airflow_mlpipe.pipelines.settings import STEP_SETTINGS
+from airflow_mlpipe.written.environment import read_environment
+from airflow_mlpipe.written.members import Members
+from airflow_mlpipe.written.mistakes import nearest
 from airflow_mlpipe.written.places import Place
+from airflow_mlpipe.written.resources import read_resources
 
 KINDS: tuple[StepKind, ...] = ("script", "command", "module", "transfer")
 _ANY = ("group", "after", "reuse", "allow_reuse", *STEP_SETTINGS)
@@ -158,9 +160,9 @@ class _Reading:
             parameters=parameters,
             code=self._first("code").choice("code", _CODE),  # type: ignore[arg-type]
             include=members.texts("include"),
-            environment=self._made("environment", values.read_environment),
+            environment=self._made("environment", read_environment),
             compute=self._first("compute").text("compute") or "local",
-            resources=self._made("resources", values.read_resources),
+            resources=self._made("resources", read_resources),
             reuse=self._reuse(),
             secrets=self._secrets(),
             deferrable=deferrable,

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_mlpipe.model.data import Datastore
-from airflow_mlpipe.pipelines.reading.members import Members
 from airflow_mlpipe.pipelines.reading.scope import Scope
-from airflow_mlpipe.pipelines.reading.values import OUTPUT, check_name, read_output
+from airflow_mlpipe.pipelines.reading.values import OUTPUT, read_output
 from airflow_mlpipe.pipelines.records import DataNamed, Input, Output
+from airflow_mlpipe.written.members import Members, check_name
 from airflow_mlpipe.written.places import Place
 
 OPTIONS = ("mode", "include", "exclude", "bandwidth", "concurrency", "dry_run")

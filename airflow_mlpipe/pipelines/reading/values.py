@@ -1,30 +1,22 @@
-"""Values of a pipeline's file that have a record of their own: parameters, data, environments, outputs, groups."""
+"""Values of a pipeline's file that have a record of their own: parameters, data, secrets, outputs, groups."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any, get_args
 
 from airflow_mlpipe.model.data import DataReference, Datastore, Kind, PipelineData, Volatile
-from airflow_mlpipe.model.environment import Environment, Secret
-from airflow_mlpipe.model.names import check_port
-from airflow_mlpipe.model.resources import Gpu, Resources
+from airflow_mlpipe.model.environment import Secret
 from airflow_mlpipe.model.reuse import POLICIES, Reuse
-from airflow_mlpipe.pipelines.reading.members import Members, made
 from airflow_mlpipe.pipelines.records import Data, Group, Output, Parameter
 from airflow_mlpipe.pipelines.schedules import Asset
+from airflow_mlpipe.written.members import Members, made, names_of
 from airflow_mlpipe.written.mistakes import Mistakes
 from airflow_mlpipe.written.places import Place
 
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
 OUTPUT = ("kind", "filename", "optional", "datastore", "path", "asset", "volatile")
 """What an output may say."""
-
-
-def names_of(record: type) -> tuple[str, ...]:
-    """The members that a record has."""
-    return tuple(one.name for one in fields(record))
 
 
 def json_type(value: object) -> str | None:
@@ -88,35 +80,6 @@ def read_data(
     if made is None:
         return None
     return Data(name=name, datastore=datastore, path=made.path, version=version, identity=made.identity)
-
-
-def read_environment(value: Any, place: Place, mistakes: Mistakes) -> Environment | None:
-    """What code runs in."""
-    members = Members(value, place, mistakes, what="an environment", known=names_of(Environment))
-    variables = {}
-    for name, one in members.mapping("variables").items():
-        at = (*members.at("variables"), name)
-        if isinstance(one, (int, float)) and not isinstance(one, bool):
-            one = mistakes.places.texts.get(at, str(one))  # OMP_NUM_THREADS: 1 is the text "1" for every program
-        variables[name] = one
-    said = {n: members.text(n) for n in ("requirements", "python", "image")}
-    packages, passed = members.texts("packages"), members.texts("pass_variables")
-    return members.made(
-        place, lambda: Environment(packages=packages, variables=variables, pass_variables=passed, **said)
-    )
-
-
-def read_resources(value: Any, place: Place, mistakes: Mistakes) -> Resources | None:
-    """How much of a machine."""
-    members = Members(value, place, mistakes, what="resources", known=names_of(Resources))
-    gpu: Any = members.raw("gpu")
-    if isinstance(gpu, Mapping):
-        inner = Members(gpu, members.at("gpu"), mistakes, what="a GPU", known=names_of(Gpu))
-        count, kind, memory = inner.integer("count"), inner.text("kind"), inner.text("memory")
-        gpu = inner.made(inner.place, lambda: Gpu(1 if count is None else count, kind=kind, memory=memory))
-    amounts = {name: members.text(name) for name in ("memory", "shm", "disk")}
-    cpu = members.number("cpu")
-    return members.made(place, lambda: Resources(cpu=cpu, gpu=gpu, **amounts))
 
 
 def read_reuse(value: Any, place: Place, mistakes: Mistakes) -> Reuse | None:
@@ -212,8 +175,3 @@ def read_group(name: str, value: Any, place: Place, mistakes: Mistakes) -> Group
         tooltip=members.text("tooltip") or "",
         description=members.text("description"),
     )
-
-
-def check_name(name: str, place: Place, mistakes: Mistakes) -> bool:
-    """Whether a name can be one of a port or of data; if not, that is a mistake."""
-    return made(place, mistakes, lambda: check_port(name, where="")) is not None

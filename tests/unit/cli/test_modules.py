@@ -141,6 +141,6 @@ def test_a_case_with_mistakes_says_where(module: Run, scale: Path):
     (case / "case.yaml").write_text("inputs: {number: x.txt}\noutputs:\n  total: y.json\n")
     refused = module("test", str(scale))
     assert refused.code == 1
-    assert "line 1: inputs.number: unknown member. fix: write numbers" in refused.err
+    assert "line 1: inputs.number: the module has no such member. fix: did you mean 'numbers'?" in refused.err
     assert "line 1: inputs: the input 'numbers' is required" in refused.err
     assert "line 3: outputs.total: there is no such file or folder" in refused.err

@@ -9,7 +9,10 @@ from support.modules import write_module
 
 from airflow_mlpipe import modules
 from airflow_mlpipe.errors import DefinitionError
+from airflow_mlpipe.modules.case_files import read_cases
 from airflow_mlpipe.modules.comparing import unlike
+from airflow_mlpipe.modules.reading import read_module
+from airflow_mlpipe.written.mistakes import WrittenError
 
 COUNT = """
     api: mlpipe/module/v1
@@ -49,6 +52,19 @@ def test_a_module_without_cases_says_how_to_write_one(tmp_path: Path):
     """Nothing that was not tested passes."""
     with pytest.raises(DefinitionError, match=r"no cases.*tests/first/case\.yaml"):
         modules.test(write_module(tmp_path / "scale"))
+
+
+def test_an_input_without_a_path_is_not_there(tmp_path: Path):
+    """Of a required one that is a mistake, and not the case's own folder."""
+    folder = write_module(tmp_path / "count", COUNT, count__py=COUNT_PY)
+    file = folder / "tests" / "first" / "case.yaml"
+    file.parent.mkdir(parents=True)
+    (file.parent / "lines.txt").touch()
+    file.write_text("inputs: {lines: lines.txt, others: }")
+    assert [one.inputs for one in read_cases(folder, read_module(folder))] == [{"lines": "lines.txt"}]
+    file.write_text("inputs: {lines: }")
+    with pytest.raises(WrittenError, match="the input 'lines' is required"):
+        read_cases(folder, read_module(folder))
 
 
 @pytest.mark.parametrize(

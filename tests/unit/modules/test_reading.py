@@ -63,6 +63,18 @@ def test_a_version_is_its_text():
     assert parse_module(HEAD + "script: x.py\n", file="f").version == "1.10"
 
 
+def test_a_member_without_a_value_is_not_there():
+    """The definition is the same one."""
+    empty = "description:\ntags:\nsource:\ncode:\ndeterministic:\narguments:\nenvironment:\nresources:\n"
+    assert parse_module(HEAD + "script: x.py\n" + empty, file="f") == parse_module(HEAD + "script: x.py\n", file="f")
+
+
+def test_requirements_lie_in_the_folder_of_the_module():
+    """What lies elsewhere is not published with it."""
+    found = mistakes(HEAD + "script: x.py\nenvironment: {requirements: ../r.txt}\n")
+    assert "line 5: environment.requirements: the path leaves its root" in found[0]
+
+
 def test_every_mistake_is_told_with_its_line():
     """Each where it is, the whole file at once."""
     text = HEAD + dedent("""
@@ -86,7 +98,7 @@ def test_every_mistake_is_told_with_its_line():
     assert [one.partition(":")[0] for one in found] == [
         f"line {n}" for n in (5, 7, 8, 9, 11, 13, 14, 15, 16, 16, 16, 16, 16, 17, 18, 19)
     ]
-    assert "descripton: unknown member. fix: write description" in found[0]
+    assert "descripton: a module has no such member. fix: did you mean 'description'?" in found[0]
     assert "the module has no input 'z'. valid: 'a', 'b c', 'c'" in " ".join(found)
 
 
@@ -105,7 +117,10 @@ def test_every_mistake_is_told_with_its_line():
         (HEAD.replace("name: m", "name: My Module") + "script: a.py\n", "not a module's name"),
         (HEAD + "inputs: {a: {optional: true}}\nscript: a.py\narguments: ['${inputs.a}']\n", "may not be there"),
         (HEAD + "params: {a: {default: null}}\nscript: a.py\narguments: ['${params.a}']\n", "may not be there"),
-        (HEAD + "script: a.py\ncode: version\n", "unknown code mode"),
+        (
+            HEAD + "script: a.py\ncode: version\n",
+            "code: not one of these. given: 'version'. valid: 'closure', 'directory'",
+        ),
     ],
 )
 def test_what_is_no_module_is_refused(text: str, what: str):
