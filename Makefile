@@ -8,6 +8,8 @@ UV         := .tools/uv/bin/uv
 BIN        := .venv/bin
 # Each process has an Airflow home of its own; tests of the Docker engine stay in one (tests/scheduling.py).
 PROCESSES  ?= 2
+# How often a test that failed is run again.  It is told with all of its failure, and at the end once more.
+RERUNS     ?= 1
 PYTEST     := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
 
@@ -93,7 +95,7 @@ imports: .venv/.dev ## Layers
 	$(BIN)/lint-imports --no-cache
 
 unit: .venv/.dev .tools/.azurite .tools/.compose .tools/.chromium .tools/.docker ## All tests; PYTEST_ARGS="tests/unit -k name" for some
-	$(PYTEST) -n $(PROCESSES) $(PYTEST_ARGS)
+	$(PYTEST) -n $(PROCESSES) --reruns $(RERUNS) $(PYTEST_ARGS)
 
 test-kubernetes: .venv/.dev ## The conformance tests of computes on the cluster of KUBECONFIG; see tests/contract/test_real_cluster.py
 	$(PYTEST) tests/contract/test_real_cluster.py $(PYTEST_ARGS)

@@ -19,21 +19,27 @@ class AtOnce:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._cpu: dict[str, float] = {}
+        self._again: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Of the process that collects the reports of all; one that died while a test ran is such a report, too."""
         terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         if report.when == "teardown":
             self._cpu[report.nodeid] = sum(float(value) for name, value in report.user_properties if name == _CPU)
-        if not report.failed or terminal is None:
+        if report.outcome not in ("failed", "rerun") or terminal is None:
             return
+        if report.outcome == "rerun":
+            self._again.append(report.nodeid)
         terminal.ensure_newline()
         terminal.write_sep("_", f"{report.nodeid} ({report.when})", red=True)
         for line in str(report.longreprtext).splitlines()[-_LINES:]:
             terminal.write_line(line)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """The thirty most expensive tests, and all of them together."""
+        """What was run twice; the thirty most expensive tests, and all of them together."""
+        if self._again:
+            terminalreporter.section("FAILED, and were run again: a race, or a machine that was too busy", red=True)
+            terminalreporter.write_line("\n".join(self._again))
         if len(self._cpu) < _MANY:
             return
         terminalreporter.section(f"CPU: {sum(self._cpu.values()):,.0f} s, of which")
