@@ -77,6 +77,8 @@ def told(found: Look) -> str:
 
 def remember(found: Look) -> Delivered:
     """For a plan with nothing to do: write down what was read to find that out, so that it is not read again."""
+    if not (found.learned or found.state.journals):
+        return Delivered(rows=found.state.rows, files=_contents(found, found.state.rows))
     rows = dict(found.state.rows)
     mark = source_mark(found.source.id)
     for file in found.files:
@@ -85,7 +87,7 @@ def remember(found: Look) -> Delivered:
             rows[path] = _row(path, file, file.digest, mark, row.target_tag)
     state = StateStore(found.destination.store, found.destination.root)
     # Somebody else may have delivered something meanwhile, whose state must not be lost.
-    if (found.learned or found.state.journals) and state.stamp() == found.state.stamp:
+    if state.stamp() == found.state.stamp:
         state.save(rows.values(), found.state.journals)
     return Delivered(rows=rows, files=_contents(found, rows))
 

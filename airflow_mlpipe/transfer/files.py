@@ -39,6 +39,10 @@ class SourceFile:
         """What stands for its bytes: the digest, else the tag."""
         return self.digest or f"{_TAG}{self.tag}"
 
+    def with_digest(self, digest: str) -> SourceFile:
+        """The same file, of which the digest is known."""
+        return SourceFile(self.path, self.key, self.size, self.tag, self.trusted, digest)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

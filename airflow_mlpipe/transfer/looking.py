@@ -7,7 +7,8 @@ are new, too: that is cheaper than to send them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from airflow_mlpipe.errors import InputError, PathError, StoreError, StoreUnavailableError
@@ -68,9 +69,11 @@ def look(source: Source, destination: Destination, options: TransferOptions, *, 
         that the destination cannot have. :raises StoreError: and its kinds.
     """
     selection = Selection(options.include, options.exclude)
-    listed = tuple(file for file in source.files() if source.kind == "file" or selection.takes(file.path))
-    _check_apart(source, destination, listed)
-    there, whole = destination.files()
+    with ThreadPoolExecutor(1, "mlpipe-transfer-look") as other_side:
+        listing = other_side.submit(destination.files)  # while this side is listed: each waits for another store
+        listed = tuple(file for file in source.files() if source.kind == "file" or selection.takes(file.path))
+        _check_apart(source, destination, listed)
+        there, whole = listing.result()
     state = StateStore(destination.store, destination.root).load(there)
     mark = source_mark(source.id)
     files, learned = _with_digests(source, destination, listed, state.noted, mark)
@@ -150,9 +153,9 @@ def _with_digests(
     for file in listed:
         row = rows.get(target_path(destination.kind, file.path))
         if not file.digest and row is not None and row.source == mark and file.trusted and row.source_tag == file.tag:
-            file = replace(file, digest=row.digest)
+            file = file.with_digest(row.digest)
         elif not file.digest and file.path in known:
-            file = replace(file, digest=known[file.path])
+            file = file.with_digest(known[file.path])
         elif not file.digest and local and (not file.trusted or (row is not None and row.size == file.size)):
             doubtful.append(len(files))
         files.append(file)
@@ -163,7 +166,7 @@ def _with_digests(
             [FileJob(path, files[n].size, digests, i) for i, (n, path) in enumerate(zip(doubtful, paths, strict=True))]
         )
         for n, digest in zip(doubtful, digests, strict=True):
-            files[n] = replace(files[n], digest=digest)
+            files[n] = files[n].with_digest(digest)
     learned = any(files[n].trusted for n in doubtful)
     return tuple(files), learned
 
