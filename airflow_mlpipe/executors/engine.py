@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from airflow_mlpipe.compute.docker.endings import settled
 from airflow_mlpipe.errors import ConfigurationError, ContainerEngineError
 from airflow_mlpipe.executors import spec
 from airflow_mlpipe.executors.options import Options
@@ -118,9 +119,10 @@ class Engine:
                 container = self._api.inspect_container(listed["Id"])
             except NotFound:  # removed between the two calls
                 return None
-            state = container["State"]
+            limit = container["HostConfig"]["Memory"] or None
+            state = settled(self._api, listed["Id"], container["State"], limited=limit is not None)
             ended = {"exit_code": state["ExitCode"], "out_of_memory": state["OOMKilled"], "error": state["Error"]}
-            ended["memory_limit"] = container["HostConfig"]["Memory"] or None
+            ended["memory_limit"] = limit
         labels = listed["Labels"]
         size = labels.get(spec.LOG_SIZE, "")
         return Seen(

@@ -42,6 +42,7 @@ def end_in_words(seen: Seen) -> str | None:
         limit = f"its limit of {seen.memory_limit / 2**20:.0f} MiB" if seen.memory_limit else "there is"
         return f"{name} was killed because it used more memory than {limit} (exit code {seen.exit_code})"
     if seen.exit_code == 137:  # 128 + SIGKILL
-        return f"{name} was killed (exit code 137)"
+        maybe = f"; its limit of memory is {seen.memory_limit / 2**20:.0f} MiB" if seen.memory_limit else ""
+        return f"{name} was killed (exit code 137){maybe}"
     said = f": {seen.error}" if seen.error else "; what it printed is in the task's log"
     return f"{name} ended with exit code {seen.exit_code} before it had told the task's state{said}"

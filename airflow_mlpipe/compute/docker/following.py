@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlpipe.compute.docker.endings import settled
 from airflow_mlpipe.compute.docker.follow import LogFollower
 from airflow_mlpipe.runtime.process import Program
 from airflow_mlpipe.runtime.verdict import Ended, Stop
@@ -58,11 +59,14 @@ class Following:
             if streaming and time.monotonic() < look_at:
                 continue
             look_at = time.monotonic() + _LOOK
-            state = self._api.inspect_container(self._container)["State"]
+            state: Mapping[str, Any] = self._api.inspect_container(self._container)["State"]
             if not state["Running"]:
                 while streaming and self._follower.pump(_ROUND):  # its last lines
                     pass
                 self._follower.close()
+                if self._stop is None:
+                    limited = self._program.memory_limit is not None
+                    state = settled(self._api, self._container, state, limited=limited)
                 return self._ended(state)
             if not streaming:
                 time.sleep(_ROUND)
@@ -103,7 +107,7 @@ class Following:
             cache = (used.get("stats") or {}).get("inactive_file", (used.get("stats") or {}).get("cache", 0))
             self._peak = max(self._peak, used.get("usage", 0) - cache)
 
-    def _ended(self, state: dict[str, Any]) -> Ended:
+    def _ended(self, state: Mapping[str, Any]) -> Ended:
         code = int(state["ExitCode"])
         out_of_memory = bool(state.get("OOMKilled")) and code != 0
         limited = out_of_memory and self._program.memory_limit is not None

@@ -19,6 +19,7 @@ def ended(**parts) -> Seen:
         (ended(exit_code=137, out_of_memory=True, memory_limit=2**30), "more memory than its limit of 1024 MiB"),
         (ended(exit_code=137, out_of_memory=True), "more memory than there is"),
         (ended(exit_code=137), "container 0123456789ab was killed (exit code 137)"),
+        (ended(exit_code=137, memory_limit=2**24), "killed (exit code 137); its limit of memory is 16 MiB"),
         (ended(exit_code=1), "ended with exit code 1 before it had told the task's state; what it printed"),
         (ended(exit_code=1, error="no such device"), "before it had told the task's state: no such device"),
     ],
