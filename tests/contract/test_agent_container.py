@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,6 +69,12 @@ class Machine:
         """What a probe asks."""
         return sidecar.exec_run(["python3", "-m", "airflow_mlpipe.runtime.agent", "ready"]).exit_code == 0
 
+    def takes_sigterm(self, sidecar: Container) -> bool:
+        """Whether it is past its start: the kernel drops signals to a first process that has no handler for them."""
+        status = sidecar.exec_run(["python3", "-c", "print(open('/proc/1/status').read())"]).output.decode()
+        caught = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+        return bool(caught) and bool(int(caught[0], 16) >> (signal.SIGTERM - 1) & 1)
+
     def program(self) -> int:
         """The job's program in its own image as a third user, to its end; its exit code."""
         planned = plan(self.bench.job)
@@ -113,7 +120,8 @@ def test_a_sidecar_that_is_killed_leaves_no_candidate(machine: Machine) -> None:
     sidecar.wait()
     assert machine.bench.candidates.read("a1") is None
     again = machine.sidecar()
-    wait_for(lambda: machine.is_ready(again))
+    assert machine.is_ready(again), "what was staged is there still"
+    wait_for(lambda: machine.takes_sigterm(again))
     again.stop(timeout=120)
     assert len(machine.bench.candidates.commit("a1", where="step", seconds=1).outputs) == 1
 
