@@ -6,6 +6,7 @@ run each log is one request, so it comes when the step has ended.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TextIO
 
@@ -13,19 +14,17 @@ from airflow_mlpipe.experiment.progress import Lines
 from airflow_mlpipe.experiment.records import Snapshot, StepStatus
 
 _ENDED = ("success", "failed")
-_MOST = 10_000
-"""Lines of one step that are shown."""
 
 
 class StepOutput(Lines):
     """Lines of states, and of what steps that execute wrote, each behind the step's name.
 
-    :param read: the last lines of a step's log, so many at most. :param live: whether to ask it while a step runs.
+    :param read: the last lines of a step's log, so many at most; here: all of them.
+    :param live: whether to ask it while a step runs.
     """
 
     def __init__(self, stream: TextIO, read: Callable[[StepStatus, int], list[str]], *, live: bool) -> None:
         super().__init__(stream)
-        self._out = stream
         self._read = read
         self._live = live
         self._states = (*_ENDED, "running") if live else _ENDED
@@ -40,10 +39,10 @@ class StepOutput(Lines):
             reused = step.outcome is not None and step.outcome.decision == "reused"
             if reused or step.state not in self._states or key in self._done:
                 continue
-            lines = self._read(step, _MOST)
+            lines = self._read(step, sys.maxsize)
             for line in lines[self._shown.get(key, 0) :]:
-                self._out.write(f"{step.name} | {line}\n")
+                self._stream.write(f"{step.name} | {line}\n")
             self._shown[key] = len(lines)
             if step.state in _ENDED:
                 self._done.add(key)
-        self._out.flush()
+        self._stream.flush()

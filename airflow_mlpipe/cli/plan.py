@@ -62,9 +62,14 @@ def plan(args: Namespace) -> None:
     print_lines(*notes)
 
 
+def _has_modules(dag: DAG) -> bool:
+    """Nothing of modules is imported for a DAG that has none."""
+    return any(hasattr(task, "resolved") for task in dag.tasks)
+
+
 def module_moves(dag: DAG) -> list[Moved]:
     """Which of the modules that the DAG's lock file pins would be others if it were locked now."""
-    if not any(hasattr(task, "resolved") for task in dag.tasks):
+    if not _has_modules(dag):
         return []
     from airflow_mlpipe.modules.lockmaking import moves_of
 
@@ -73,7 +78,7 @@ def module_moves(dag: DAG) -> list[Moved]:
 
 def module_notes(dag: DAG, stores: Stores) -> list[str]:
     """What the libraries say of the DAG's modules: that a version is deprecated, or yanked and runs as it is locked."""
-    if not any(hasattr(task, "resolved") for task in dag.tasks):
+    if not _has_modules(dag):
         return []
     from airflow_mlpipe.modules.lockmaking import modules_of
     from airflow_mlpipe.modules.standing import standing_of

@@ -6,11 +6,11 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlpipe.compute.docker.endings import settled
 from airflow_mlpipe.compute.docker.follow import LogFollower
+from airflow_mlpipe.compute.docker.moments import between
 from airflow_mlpipe.runtime.process import Program
 from airflow_mlpipe.runtime.verdict import Ended, Stop
 
@@ -116,23 +116,8 @@ class Following:
         return Ended(
             exit_code=-int(signal.SIGKILL) if out_of_memory else _SIGNALS.get(code, code),
             stop=self._stop or ("memory" if limited else None),
-            seconds=_between(state["StartedAt"], state["FinishedAt"]),
+            seconds=between(state["StartedAt"], state["FinishedAt"]),
             peak_bytes=self._peak,
             tail=tuple(self._follower.tail),
             kernel_killed=out_of_memory,
         )
-
-
-def _between(start: str, end: str) -> float:
-    """Seconds between two moments as the engine writes them, in nanoseconds."""
-    return max(0.0, (_moment(end) - _moment(start)).total_seconds())
-
-
-def age_of(moment: str) -> float:
-    """Seconds since a moment as the engine writes it."""
-    return (datetime.now(timezone.utc).replace(tzinfo=None) - _moment(moment)).total_seconds()
-
-
-def _moment(text: str) -> datetime:
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(whole).replace(microsecond=int(fraction[:6].ljust(6, "0")))

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlpipe.compute.config import DockerConfig
 from airflow_mlpipe.compute.docker.devices import devices
 from airflow_mlpipe.compute.docker.engine import explanation, open_engine, told
-from airflow_mlpipe.compute.docker.following import Following, age_of
+from airflow_mlpipe.compute.docker.following import Following
+from airflow_mlpipe.compute.docker.moments import age_of
 from airflow_mlpipe.compute.docker.spec import (
     PREFIX,
     ContainerSpec,

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from airflow_mlpipe.compute.docker import endings
 from airflow_mlpipe.compute.docker.endings import settled
 
-ENDED = {"ExitCode": 137, "OOMKilled": False}
+
+def moment(seconds_ago: float) -> str:
+    """As the engine writes it."""
+    return (datetime.now(timezone.utc) - timedelta(seconds=seconds_ago)).isoformat().replace("+00:00", "Z")
+
+
+ENDED = {"ExitCode": 137, "OOMKilled": False, "FinishedAt": moment(-3600)}
+"""By a clock that is fast, so that how long it is waited for is this machine's affair."""
 
 
 class Engine:
@@ -36,10 +45,11 @@ def test_memory_that_is_told_late_is_the_reason():
         ({**ENDED, "ExitCode": 1}, True),
         ({**ENDED, "ExitCode": 0}, True),
         (ENDED, False),
+        ({**ENDED, "FinishedAt": moment(10)}, True),
     ],
 )
 def test_nothing_is_waited_for_where_all_is_known(state, limited):
-    """Another exit code, no limit, or the answer itself."""
+    """Another exit code, no limit, the answer itself, or an end that is not of now."""
     engine = Engine(late=1)
     assert settled(engine, "c", state, limited=limited) == state
     assert engine.asked == 0
